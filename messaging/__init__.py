@@ -1,0 +1,1 @@
+"""Events between services: contracts, envelope, topology, outbox and relay, publisher, consumer, inbox."""

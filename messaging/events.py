@@ -1,0 +1,220 @@
+"""The registry of events: a name in the past tense, what it carries, and what it is about.
+
+An event carries the full new state of its aggregate, so that a consumer needs no call back. Seat layouts are the
+exception: they are large and immutable, and fetched by (hall, layout version).
+"""
+
+from datetime import datetime
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+from pydantic.alias_generators import to_camel
+
+
+class EventData(BaseModel):
+    """Base of all payloads. Unknown fields are let through: a newer publisher may send more."""
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="ignore", frozen=True)
+
+
+class GeoPoint(EventData):
+    lat: float
+    lon: float
+
+
+class Address(EventData):
+    street: str = ""
+    district: str = ""
+    state: str = ""
+    postal_code: str = ""
+    country: str = ""
+
+
+class VenueState(EventData):
+    """A venue. `version` counts its changes."""
+
+    venue_id: str
+    version: int
+    name: str
+    city: str
+    country: str = ""
+    timezone: str
+    address: Address = Address()
+    location: GeoPoint
+    image_urls: list[str] = []
+    partner: dict[str, Any] | None = None
+
+
+class HallState(EventData):
+    hall_id: str
+    venue_id: str
+    version: int
+    name: str
+    layout_version: int
+    seat_count: int
+
+
+class EventMetadata(EventData):
+    genre: str | None = None
+    language: str | None = None
+    release_date: str | None = None
+    duration_minutes: int | None = None
+    trailer_url: str | None = None
+    certificate: str | None = None
+
+
+class EventState(EventData):
+    """What is performed: a film, a play, a concert."""
+
+    event_id: str
+    version: int
+    name: str
+    category: str
+    description: str = ""
+    keywords: list[str] = []
+    image_url: str | None = None
+    metadata: EventMetadata = EventMetadata()
+
+
+class Pricing(EventData):
+    """Minor units of `currency`; `tiers` by seat type or by section id, the section winning."""
+
+    currency: str
+    tiers: dict[str, int]
+    fee: int = 0
+
+
+class ShowtimeState(EventData):
+    """A showtime with what consumers need of its event, venue and hall as they were at that version."""
+
+    showtime_id: str
+    version: int
+    status: Literal["scheduled", "cancelled"]
+    starts_at: datetime
+    ends_at: datetime
+    hall_id: str
+    hall_name: str
+    layout_version: int
+    seat_count: int
+    pricing: Pricing
+    promotions: list[dict[str, Any]] = []
+    event: EventState
+    venue: VenueState
+
+
+class TypeAvailability(EventData):
+    """Seats of one type."""
+
+    total: int
+    available: int
+    largest_block: int
+    price: int | None = None
+
+
+class Availability(EventData):
+    """What can still be booked of a showtime at `version` of its seat map.
+
+    `largest_block` is the longest run of free adjacent seats in one row; `min_price` the cheapest free seat's price.
+    """
+
+    showtime_id: str
+    version: int
+    as_of: datetime
+    status: Literal["open", "closed", "cancelled"] = "open"
+    total: int
+    available: int
+    largest_block: int
+    min_price: int | None = None
+    currency: str
+    by_seat_type: dict[str, TypeAvailability]
+
+
+class SeatsState(EventData):
+    showtime_id: str
+    booking_id: str
+    user_id: str
+    seat_ids: list[str]
+    held_until: datetime | None = None
+
+
+BookingStatus = Literal["pending", "confirmed", "cancelled", "expired", "failed", "refunded"]
+
+
+class BookingState(EventData):
+    booking_id: str
+    version: int
+    showtime_id: str
+    event_id: str
+    venue_id: str
+    user_id: str
+    seat_ids: list[str]
+    status: BookingStatus
+    amount: int
+    currency: str
+    held_until: datetime | None = None
+    payment_id: str | None = None
+
+
+class PaymentState(EventData):
+    payment_id: str
+    version: int
+    booking_id: str
+    user_id: str
+    status: Literal["pending", "completed", "failed", "cancelled", "refunded"]
+    amount: int
+    refunded: int = 0
+    currency: str
+    provider: str
+    provider_reference: str | None = None
+    failure: str | None = None
+
+
+class RefundRequest(EventData):
+    """Asks for `amount` of a payment back; `refund_id` makes repeats harmless."""
+
+    refund_id: str
+    booking_id: str
+    payment_id: str
+    amount: int
+    currency: str
+    reason: str
+
+
+class UserState(EventData):
+    user_id: str
+    version: int = 1
+    email: str | None = None
+    name: str | None = None
+    role: str
+
+
+REGISTRY: dict[str, type[EventData]] = {
+    "VenueCreated": VenueState,
+    "VenueUpdated": VenueState,
+    "VenueDeleted": VenueState,
+    "HallCreated": HallState,
+    "LayoutPublished": HallState,
+    "HallDeleted": HallState,
+    "EventCreated": EventState,
+    "EventUpdated": EventState,
+    "EventDeleted": EventState,
+    "ShowtimeCreated": ShowtimeState,
+    "ShowtimeUpdated": ShowtimeState,
+    "ShowtimeCancelled": ShowtimeState,
+    "SeatMapOpened": Availability,
+    "AvailabilityChanged": Availability,
+    "SeatsHeld": SeatsState,
+    "SeatsReleased": SeatsState,
+    "BookingConfirmed": BookingState,
+    "BookingCancelled": BookingState,
+    "BookingExpired": BookingState,
+    "BookingFailed": BookingState,
+    "PaymentRequested": PaymentState,
+    "PaymentSucceeded": PaymentState,
+    "PaymentFailed": PaymentState,
+    "PaymentRefunded": PaymentState,
+    "RefundRequested": RefundRequest,
+    "UserRegistered": UserState,
+    "UserLoggedIn": UserState,
+    "UserUnregistered": UserState,
+}

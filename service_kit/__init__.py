@@ -1,0 +1,1 @@
+"""What every service needs once: settings, errors, auth, idempotency, pages, health, logs, metrics."""

@@ -1,0 +1,80 @@
+"""Lists: an opaque cursor, a bounded limit, `{items, nextCursor}` and a `Link` header."""
+
+import base64
+import json
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any, Generic, TypeVar
+
+from fastapi import Depends, Query, Request, Response
+
+from service_kit.errors import Invalid
+from service_kit.models import Model
+
+T = TypeVar("T")
+Row = dict[str, Any]
+LONGEST_CURSOR = 2000
+
+
+class Page(Model, Generic[T]):
+    items: list[T]
+    next_cursor: str | None = None
+
+
+class BadCursor(Invalid):
+    slug, title = "bad-cursor", "The cursor is not one of ours"
+
+    def __init__(self) -> None:
+        super().__init__("Use the `nextCursor` of an earlier answer", faults=[("cursor", "not a valid cursor")])
+
+
+def encode_cursor(position: Sequence[str | int | float | None]) -> str:
+    """An opaque cursor for a position: the sort values of the last row given."""
+    return base64.urlsafe_b64encode(json.dumps(list(position)).encode()).rstrip(b"=").decode()
+
+
+def decode_cursor(cursor: str, *kinds: type) -> list[Any]:
+    """The position in a cursor; raises BadCursor unless its values are of these kinds."""
+    try:
+        values = json.loads(base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True))
+    except ValueError as error:
+        raise BadCursor from error
+    if not isinstance(values, list) or len(values) != len(kinds):
+        raise BadCursor
+    if any(type(value) is not kind for value, kind in zip(values, kinds, strict=True)):
+        raise BadCursor
+    return values
+
+
+class Paging:
+    """The `cursor` and `limit` of a request."""
+
+    def __init__(
+        self,
+        cursor: Annotated[str | None, Query(max_length=LONGEST_CURSOR)] = None,
+        limit: Annotated[int, Query(ge=1, le=100)] = 20,
+    ) -> None:
+        self.cursor = cursor
+        self.limit = limit
+
+    def after(self, *kinds: type) -> list[Any] | None:
+        """The position to go on from, or None for the first page."""
+        return decode_cursor(self.cursor, *kinds) if self.cursor else None
+
+
+PageRequest = Annotated[Paging, Depends()]
+
+
+def cut(
+    rows: list[Row], limit: int, position: Callable[[Row], Sequence[str | int | float | None]]
+) -> tuple[list[Row], str | None]:
+    """`rows` were read with `limit + 1`: the page, and the cursor of the next one if there is any."""
+    if len(rows) <= limit:
+        return rows, None
+    return rows[:limit], encode_cursor(position(rows[limit - 1]))
+
+
+def link_next(request: Request, response: Response, next_cursor: str | None) -> None:
+    """Set `Link: <…>; rel="next"` when there is a next page."""
+    if next_cursor:
+        url = request.url.include_query_params(cursor=next_cursor)
+        response.headers["Link"] = f'<{url.path}?{url.query}>; rel="next"'

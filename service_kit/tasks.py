@@ -1,0 +1,51 @@
+"""Background loops of a worker: they survive outages, and end the process when they meet a bug."""
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+
+from service_kit.logs import get_logger
+from service_kit.problems import is_outage
+
+log = get_logger(__name__)
+OUTAGE_PAUSE_SECONDS = 1.0
+
+Step = Callable[[], Awaitable[None]]
+
+
+@asynccontextmanager
+async def background(name: str, loop: Step) -> AsyncIterator[asyncio.Task[None]]:
+    """Run `loop` (which runs for ever) while the block is entered.
+
+    While a dependency is down the loop is started again every second. Any other failure stops the process
+    by SIGTERM, so that its supervisor starts it afresh instead of leaving half a worker running.
+    """
+
+    async def keep_running() -> None:
+        while True:
+            try:
+                await loop()
+            except Exception as error:
+                if not is_outage(error):
+                    log.exception("background_loop_failed", loop=name)
+                    os.kill(os.getpid(), signal.SIGTERM)
+                    return
+                log.warning("dependency_down", loop=name, error=repr(error))
+                await asyncio.sleep(OUTAGE_PAUSE_SECONDS)
+
+    task = asyncio.create_task(keep_running(), name=name)
+    try:
+        yield task
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+async def every(seconds: float, step: Step) -> None:
+    """Call `step` for ever, with a pause in between."""
+    while True:
+        await step()
+        await asyncio.sleep(seconds)
