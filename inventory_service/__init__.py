@@ -1,0 +1,1 @@
+"""Seat maps, holds, bookings, tickets: one document per showtime, updated by conditional writes alone."""

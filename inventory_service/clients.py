@@ -1,0 +1,50 @@
+"""The two services that inventory calls: venues for layouts, payments for intents."""
+
+from typing import Any
+
+import httpx2
+
+from inventory_service.domain.booking import Booking
+from inventory_service.domain.layout import LayoutKey
+from service_kit.clients import call
+from service_kit.errors import NotFound
+
+Document = dict[str, Any]
+
+
+class Venues:
+    def __init__(self, client: httpx2.AsyncClient) -> None:
+        self._client = client
+
+    async def layout(self, venue_id: str, key: LayoutKey) -> Document:
+        """The `seatLayout` of a layout version. Raises Unavailable; NotFound for a layout that never was."""
+        answer = await call(self._client, "GET", f"/api/v1/venue/{venue_id}/hall/{key.hall_id}/layout/{key.version}")
+        layout: Document = answer["seatLayout"]
+        return layout
+
+    async def has_showtime(self, showtime_id: str) -> bool:
+        try:
+            await call(self._client, "GET", f"/api/v1/showtimes/{showtime_id}")
+        except NotFound:
+            return False
+        return True
+
+
+class Payments:
+    def __init__(self, client: httpx2.AsyncClient) -> None:
+        self._client = client
+
+    async def create(self, booking: Booking) -> Document:
+        """The payment of a booking with its intent; the same again on a repeat."""
+        answer: Document = await call(
+            self._client,
+            "POST",
+            "/api/v1/payments",
+            json={
+                "bookingId": booking.id,
+                "userId": booking.user_id,
+                "amount": booking.amount,
+                "currency": booking.currency,
+            },
+        )
+        return answer

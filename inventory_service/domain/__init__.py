@@ -1,0 +1,1 @@
+"""Rules of seats, holds, bookings and prices. No I/O."""

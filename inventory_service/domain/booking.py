@@ -1,0 +1,93 @@
+"""A booking: a buyer's seats at a frozen price, and the states it goes through.
+
+pending ─▶ confirmed ─▶ cancelled ─▶ refunded
+   ├─▶ expired ──(late payment: seats free again)──▶ confirmed
+   ├─▶ failed  ──(paid after all)──▶ confirmed
+   └─▶ cancelled
+expired | failed | cancelled ──(paid, no seats)──▶ refunded
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from inventory_service.domain.layout import LayoutKey
+from messaging.events import BookingStatus
+from service_kit.errors import Conflict, Gone
+
+TRANSITIONS: dict[BookingStatus, frozenset[BookingStatus]] = {
+    "pending": frozenset({"confirmed", "cancelled", "expired", "failed"}),
+    "confirmed": frozenset({"cancelled"}),
+    "expired": frozenset({"confirmed", "refunded"}),
+    "failed": frozenset({"confirmed", "refunded"}),
+    "cancelled": frozenset({"refunded"}),
+    "refunded": frozenset(),
+}
+
+
+class HoldExpired(Gone):
+    slug, title = "hold-expired", "The hold ran out"
+
+
+class NotPending(Conflict):
+    slug, title = "booking-not-pending", "The booking is no longer waiting for payment"
+
+
+class NotCancellable(Conflict):
+    slug, title = "booking-not-cancellable", "This booking can't be cancelled"
+
+
+class ExtensionRefused(Conflict):
+    slug, title = "extension-refused", "The hold can't be extended any further"
+
+
+class AmountMismatch(Conflict):
+    slug, title = "amount-mismatch", "The amount or currency is not the booking's"
+
+
+class OtherPayment(Conflict):
+    slug, title = "other-payment", "The booking belongs to another payment"
+
+
+class NotConfirmed(Conflict):
+    slug, title = "booking-not-confirmed", "There is a ticket once the booking is confirmed"
+
+
+@dataclass(frozen=True)
+class Booking:
+    """One reading of a booking document.
+
+    `price` is the `Price` as it was frozen; `refund` what was asked back, once it was; `refunded` what has come back.
+    """
+
+    id: str
+    version: int
+    status: BookingStatus
+    showtime_id: str
+    event_id: str
+    venue_id: str
+    user_id: str
+    layout: LayoutKey
+    seat_ids: list[str]
+    price: dict[str, Any]
+    amount: int
+    currency: str
+    created_at: datetime
+    updated_at: datetime
+    held_until: datetime
+    extensions: int = 0
+    payment_id: str | None = None
+    refund: dict[str, Any] | None = None
+    refunded: int = 0
+    cancelling: bool = False
+    scanned_at: datetime | None = None
+
+    def owned_by(self, subject: str) -> bool:
+        return self.user_id == subject
+
+    def require_payable(self, now: datetime) -> None:
+        """Raises HoldExpired, NotPending."""
+        if self.status == "expired" or (self.status == "pending" and self.held_until <= now):
+            raise HoldExpired
+        if self.status != "pending":
+            raise NotPending(f"The booking is {self.status}")

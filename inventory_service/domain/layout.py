@@ -1,0 +1,108 @@
+"""A hall's layout as the seat map sees it: positions, rows, types. Immutable for a (hall, version)."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from inventory_service.domain.bits import mask_of, positions
+from service_kit.errors import Invalid
+
+MOST_SEATS_PER_BOOKING = 10
+
+
+class UnknownSeats(Invalid):
+    slug, title = "unknown-seats", "Some of these seats are not in this hall"
+
+
+@dataclass(frozen=True, slots=True)
+class LayoutKey:
+    hall_id: str
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Seat:
+    """A seat; its position is its index in the layout."""
+
+    id: str
+    label: str
+    row: str
+    section: str
+    section_name: str
+    seat_type: str
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Seats in the order of the layout, row after row, so that neighbours have neighbouring positions."""
+
+    key: LayoutKey
+    seats: tuple[Seat, ...]
+    row_ends: int
+
+    @classmethod
+    def from_json(cls, key: LayoutKey, layout: dict[str, Any]) -> "Layout":
+        """From the contract's `seatLayout`."""
+        seats: list[Seat] = []
+        ends = []
+        for section in layout["sections"]:
+            for row in section["rows"]:
+                for seat in row["seats"]:
+                    label = seat.get("label") or seat["id"]
+                    name = section.get("name") or section["id"]
+                    seats.append(Seat(seat["id"], label, row["label"], section["id"], name, seat["seatType"]))
+                ends.append(len(seats) - 1)
+        return cls(key, tuple(seats), mask_of(ends))
+
+    @cached_property
+    def everything(self) -> int:
+        return (1 << len(self.seats)) - 1
+
+    @cached_property
+    def position(self) -> dict[str, int]:
+        return {seat.id: index for index, seat in enumerate(self.seats)}
+
+    @cached_property
+    def classes(self) -> dict[tuple[str, str], int]:
+        """Seats by (section, type): all seats of a class have one price."""
+        groups: dict[tuple[str, str], list[int]] = {}
+        for index, seat in enumerate(self.seats):
+            groups.setdefault((seat.section, seat.seat_type), []).append(index)
+        return {key: mask_of(members) for key, members in groups.items()}
+
+    @cached_property
+    def types(self) -> dict[str, int]:
+        """Seats by type."""
+        masks: dict[str, int] = {}
+        for (_, seat_type), mask in self.classes.items():
+            masks[seat_type] = masks.get(seat_type, 0) | mask
+        return masks
+
+    def mask(self, seat_ids: Iterable[str]) -> int:
+        """The set of these seats. Raises UnknownSeats."""
+        ids = list(seat_ids)
+        unknown = [seat_id for seat_id in ids if seat_id not in self.position]
+        if unknown:
+            faults = [(f"/seatIds/{ids.index(seat_id)}", "no such seat in this hall") for seat_id in unknown]
+            raise UnknownSeats(faults=faults, seat_ids=unknown)
+        return mask_of(self.position[seat_id] for seat_id in ids)
+
+    def ids(self, mask: int) -> list[str]:
+        return [self.seats[position].id for position in positions(mask)]
+
+
+def require_valid_selection(seat_ids: Sequence[str]) -> None:
+    """One to ten seats, none twice. Raises Invalid."""
+    if not seat_ids:
+        raise Invalid("Choose at least one seat", faults=[("/seatIds", "must not be empty")])
+    if len(seat_ids) > MOST_SEATS_PER_BOOKING:
+        raise Invalid(
+            f"A booking has at most {MOST_SEATS_PER_BOOKING} seats",
+            faults=[("/seatIds", f"at most {MOST_SEATS_PER_BOOKING}")],
+        )
+    seen: set[str] = set()
+    for index, seat_id in enumerate(seat_ids):
+        if seat_id in seen:
+            raise Invalid("A seat is named twice", faults=[(f"/seatIds/{index}", "named twice")])
+        seen.add(seat_id)

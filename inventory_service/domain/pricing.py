@@ -1,0 +1,138 @@
+"""What seats cost: computed at hold time, frozen in the booking.
+
+All amounts are integers in minor units. A discount is rounded down to a whole minor unit per ticket, so that the lines,
+the discounts and the fee always add up to the total exactly. The fee is per booking.
+
+Promotions of a showtime, in the order in which they apply, each to what the ones before left:
+- `matinee`: `percent` (20 by default) off every ticket of a show that starts before `before` (17:00 by default) on the
+  venue's own clock;
+- `third-ticket`: `percent` (50 by default) off every third ticket, the cheapest ones;
+- `code`: `percent` off everything for who gives the code.
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime, time
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from inventory_service.domain.bits import positions
+from inventory_service.domain.layout import Layout
+from messaging.events import Pricing
+from service_kit.errors import Invalid
+
+MATINEE_ENDS = "17:00"
+MATINEE_PERCENT = 20
+THIRD_TICKET_PERCENT = 50
+
+
+class UnknownPromoCode(Invalid):
+    slug, title = "unknown-promo-code", "This promo code is not valid for this showtime"
+
+
+@dataclass(frozen=True)
+class Line:
+    seat_id: str
+    label: str
+    seat_type: str
+    section: str
+    amount: int
+
+
+@dataclass(frozen=True)
+class Discount:
+    """`amount` is negative."""
+
+    kind: str
+    description: str
+    amount: int
+
+
+@dataclass(frozen=True)
+class Price:
+    currency: str
+    lines: list[Line]
+    discounts: list[Discount] = field(default_factory=list)
+    fee: int = 0
+
+    @property
+    def total(self) -> int:
+        return sum(line.amount for line in self.lines) + sum(cut.amount for cut in self.discounts) + self.fee
+
+
+def class_prices(layout: Layout, pricing: Pricing) -> dict[tuple[str, str], int]:
+    """The price of each (section, seat type) of the layout; a tier of the section wins over one of the type."""
+    tiers = pricing.tiers
+    return {key: tiers[key[0]] if key[0] in tiers else tiers.get(key[1], 0) for key in layout.classes}
+
+
+def seat_prices(layout: Layout, pricing: Pricing) -> list[int]:
+    """The price of every seat, by position."""
+    prices = class_prices(layout, pricing)
+    return [prices[seat.section, seat.seat_type] for seat in layout.seats]
+
+
+def quote(
+    layout: Layout,
+    mask: int,
+    pricing: Pricing,
+    promotions: list[dict[str, Any]],
+    *,
+    starts_at: datetime,
+    timezone: str,
+    promo_code: str | None,
+) -> Price:
+    """The price of these seats. Raises UnknownPromoCode for a code that no promotion of the showtime has."""
+    prices = class_prices(layout, pricing)
+    lines = []
+    for position in positions(mask):
+        seat = layout.seats[position]
+        amount = prices[seat.section, seat.seat_type]
+        lines.append(Line(seat.id, f"{seat.row}{seat.label}", seat.seat_type, seat.section_name, amount))
+    remaining = sorted(line.amount for line in lines)
+    discounts = []
+    for promotion in _applicable(promotions, starts_at.astimezone(ZoneInfo(timezone)).time(), promo_code):
+        remaining, cut = _apply(promotion, remaining)
+        if cut:
+            discounts.append(Discount(promotion["kind"], _describe(promotion), -cut))
+    return Price(pricing.currency, lines, discounts, pricing.fee)
+
+
+def _applicable(promotions: list[dict[str, Any]], start: time, promo_code: str | None) -> list[dict[str, Any]]:
+    matinee = [p for p in promotions if p["kind"] == "matinee" and start < _limit(p)]
+    third = [p for p in promotions if p["kind"] == "third-ticket"]
+    coded = [p for p in promotions if p["kind"] == "code" and promo_code and _same(p.get("code"), promo_code)]
+    if promo_code and not coded:
+        raise UnknownPromoCode(faults=[("/promoCode", "not valid for this showtime")])
+    return [*matinee[:1], *third[:1], *coded[:1]]
+
+
+def _apply(promotion: dict[str, Any], remaining: list[int]) -> tuple[list[int], int]:
+    """What is left of each ticket (ascending) and how much was cut."""
+    percent = _percent(promotion)
+    reduced = len(remaining) // 3 if promotion["kind"] == "third-ticket" else len(remaining)
+    left = [amount - amount * percent // 100 if index < reduced else amount for index, amount in enumerate(remaining)]
+    return sorted(left), sum(remaining) - sum(left)
+
+
+def _percent(promotion: dict[str, Any]) -> int:
+    default = {"matinee": MATINEE_PERCENT, "third-ticket": THIRD_TICKET_PERCENT}.get(promotion["kind"], 0)
+    return int(promotion.get("percent") or default)
+
+
+def _limit(promotion: dict[str, Any]) -> time:
+    return time.fromisoformat(promotion.get("before") or MATINEE_ENDS)
+
+
+def _same(code: str | None, given: str) -> bool:
+    return code is not None and code.casefold() == given.strip().casefold()
+
+
+def _describe(promotion: dict[str, Any]) -> str:
+    percent = _percent(promotion)
+    match promotion["kind"]:
+        case "matinee":
+            return f"{percent} % off shows before {promotion.get('before') or MATINEE_ENDS}"
+        case "third-ticket":
+            return f"{percent} % off every third ticket"
+        case _:
+            return f"{percent} % off with {promotion['code']}"

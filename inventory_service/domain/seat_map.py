@@ -1,0 +1,99 @@
+"""The seat map of one showtime: which seats are taken, which are booked, and the live holds.
+
+A bit has no owner. What says who owns it is the entry in `holds`, which is there from the hold until the booking
+document has caught up with what became of it:
+
+    hold ──confirm──▶ booked mark ──(booking confirmed)──▶ tidied: bits stay taken and booked
+      └──release/expiry──▶ gone, bits cleared
+    (booked, tidied) ──cancel──▶ released mark, bits cleared ──(booking cancelled)──▶ tidied
+
+Every step is one conditional update that matches the entry it starts from, so a step can be repeated after a crash, and
+a late step of an old owner can't touch the next owner's seats. `unbooked` counts how often booked seats were released:
+the two steps that start with no entry (cancelling a tidied booking, taking seats again for a late payment) match it,
+because only an unbooking in between could make them act on a past that no longer holds.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from inventory_service.domain.layout import LayoutKey
+from service_kit.errors import Conflict, Gone
+
+
+class SeatsTaken(Conflict):
+    """`seat_ids`: the seats in the way."""
+
+    slug, title = "seats-taken", "Some of these seats are taken"
+
+
+class ShowtimeStarted(Gone):
+    slug, title = "showtime-started", "This showtime has started"
+
+
+class ShowtimeCancelled(Gone):
+    slug, title = "showtime-cancelled", "This showtime was cancelled"
+
+
+class Mark(StrEnum):
+    """What an entry in `holds` says of its seats."""
+
+    HOLD = "hold"
+    BOOKED = "booked"
+    RELEASED = "released"
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """An entry in `holds`. The marks never expire (`until` is None); a booked one names its payment, if any."""
+
+    booking_id: str
+    user_id: str
+    mark: Mark
+    until: datetime | None
+    mask: int
+    payment_id: str | None = None
+
+    def live(self, now: datetime) -> bool:
+        return self.mark is Mark.HOLD and self.until is not None and self.until > now
+
+    def expired(self, now: datetime) -> bool:
+        return self.mark is Mark.HOLD and self.until is not None and self.until <= now
+
+
+@dataclass(frozen=True, slots=True)
+class SeatMap:
+    """One reading of a seat map document."""
+
+    showtime_id: str
+    version: int
+    status: str
+    starts_at: datetime
+    updated_at: datetime
+    layout: LayoutKey
+    showtime_version: int
+    taken: int
+    booked: int
+    holds: dict[str, Hold]
+    unbooked: int
+
+    def require_bookable(self, now: datetime) -> None:
+        """Raises ShowtimeCancelled, ShowtimeStarted."""
+        if self.status == "cancelled":
+            raise ShowtimeCancelled
+        if self.starts_at <= now:
+            raise ShowtimeStarted
+
+    def expired_holds(self, now: datetime) -> list[Hold]:
+        return [hold for hold in self.holds.values() if hold.expired(now)]
+
+    def occupied(self, now: datetime) -> int:
+        """Seats nobody can have now: booked or under a live hold. An expired hold is claimable at once."""
+        claimable = 0
+        for hold in self.expired_holds(now):
+            claimable |= hold.mask
+        return self.taken & ~claimable
+
+    def in_the_way(self, mask: int, now: datetime) -> list[Hold]:
+        """Expired holds that must be evicted to take `mask`."""
+        return [hold for hold in self.expired_holds(now) if hold.mask & mask]

@@ -1,0 +1,113 @@
+"""Money has come in: seats first, then the booking, then the mark is tidied.
+
+With a live hold (or one that ran out unclaimed) the held bits become booked. Where the hold is gone the same seats are
+taken again if they are free. Where they are not, or the buyer or the venue had cancelled, the money goes back.
+"""
+
+from inventory_service.domain.booking import Booking, OtherPayment
+from inventory_service.domain.seat_map import Hold, Mark, SeatMap
+from inventory_service.handlers.cancel import cancel
+from inventory_service.handlers.context import ATTEMPTS, Contended, Inventory, new_refund
+from service_kit.logs import get_logger
+
+log = get_logger(__name__)
+
+
+async def confirm(inventory: Inventory, booking_id: str, payment_id: str | None) -> Booking:
+    """The booking after its payment succeeded. Repeats are harmless. Raises NotFound, OtherPayment."""
+    for _ in range(ATTEMPTS):
+        booking = await _confirm_once(inventory, booking_id, payment_id)
+        if booking is not None:
+            return booking
+    raise Contended
+
+
+async def _confirm_once(inventory: Inventory, booking_id: str, payment_id: str | None) -> Booking | None:
+    """One try; None when something changed in between."""
+    booking = await inventory.booking(booking_id)
+    seat_map = await inventory.seat_map(booking.showtime_id)
+    booking = await inventory.booking(booking_id)  # after the map: what is tidied there is settled here
+    if payment_id and booking.payment_id and booking.payment_id != payment_id:
+        raise OtherPayment(payment_id=booking.payment_id)
+    entry = seat_map.holds.get(booking_id)
+    if booking.status == "confirmed":
+        await inventory.seat_maps.tidy(booking.showtime_id, booking_id, Mark.BOOKED) if entry else None
+        return booking
+    if booking.status in {"cancelled", "refunded"} or booking.refund:
+        return await _give_back(inventory, seat_map, booking, entry, payment_id)
+    if seat_map.status != "open" and (entry is None or entry.mark is Mark.HOLD) and booking.status == "pending":
+        await cancel(inventory, booking, reason="showtime-cancelled")
+        return None
+    if entry is None and not await _take_again(inventory, seat_map, booking, payment_id):
+        return await _lost(inventory, booking, payment_id)
+    if entry and entry.mark is Mark.HOLD and not await _book(inventory, booking, entry, payment_id):
+        return None
+    return await _settle(inventory, seat_map, booking, payment_id)
+
+
+async def _book(inventory: Inventory, booking: Booking, hold: Hold, payment_id: str | None) -> bool:
+    return await inventory.seat_maps.book(booking.showtime_id, hold, payment_id, inventory.now())
+
+
+async def _settle(inventory: Inventory, seat_map: SeatMap, booking: Booking, payment_id: str | None) -> Booking | None:
+    """The booked mark is in place: the booking follows, and the mark is tidied."""
+    paid = {"paymentId": payment_id} if payment_id else {}
+    confirmed = await inventory.settle(booking, "confirmed", ["BookingConfirmed"], **paid)
+    if confirmed:
+        await inventory.seat_maps.tidy(booking.showtime_id, booking.id, Mark.BOOKED)
+        if seat_map.status != "open":  # called off between the mark and the booking
+            return await cancel(inventory, confirmed, reason="showtime-cancelled")
+    return confirmed
+
+
+async def _take_again(inventory: Inventory, seat_map: SeatMap, booking: Booking, payment_id: str | None) -> bool:
+    """Book the seats of a hold that is gone; False where somebody has them, the show is off or the map has changed."""
+    now = inventory.now()
+    layout = await inventory.layout_of(booking)
+    mask = layout.mask(booking.seat_ids)
+    if seat_map.status != "open" or seat_map.starts_at <= now or seat_map.occupied(now) & mask:
+        return False
+    evicted = seat_map.in_the_way(mask, now)
+    booked = Hold(booking.id, booking.user_id, Mark.BOOKED, None, mask, payment_id)
+    return await inventory.seat_maps.retake(seat_map, booked, evicted, now)
+
+
+async def _lost(inventory: Inventory, booking: Booking, payment_id: str | None) -> Booking | None:
+    """The seats may be gone: make sure by a fresh reading, then ask for the money back."""
+    now = inventory.now()
+    seat_map = await inventory.seat_map(booking.showtime_id)
+    mask = (await inventory.layout_of(booking)).mask(booking.seat_ids)
+    on = seat_map.status == "open" and seat_map.starts_at > now
+    if booking.id in seat_map.holds or (on and not seat_map.occupied(now) & mask):
+        return None
+    if booking.status == "pending" and not await inventory.settle(
+        booking, "expired", ["BookingExpired", "SeatsReleased"]
+    ):
+        return None
+    log.warning("paid_without_seats", booking_id=booking.id, payment_id=payment_id)
+    return await _refund(inventory, booking.id, payment_id, "seats-gone")
+
+
+async def _give_back(
+    inventory: Inventory, seat_map: SeatMap, booking: Booking, entry: Hold | None, payment_id: str | None
+) -> Booking | None:
+    """Paid for a booking that is over: free what a step cut short may have booked, and return the money."""
+    if entry and entry.mark is Mark.BOOKED:
+        released = Hold(booking.id, booking.user_id, Mark.RELEASED, None, entry.mask)
+        await inventory.seat_maps.unbook(seat_map, released, inventory.now())
+        return None
+    if entry and entry.mark is Mark.RELEASED:
+        await inventory.seat_maps.tidy(booking.showtime_id, booking.id, Mark.RELEASED)
+    return await _refund(inventory, booking.id, payment_id, "booking-over")
+
+
+async def _refund(inventory: Inventory, booking_id: str, payment_id: str | None, reason: str) -> Booking | None:
+    booking = await inventory.booking(booking_id)
+    if booking.status in {"confirmed", "pending"}:
+        return None
+    if booking.refund or payment_id is None or booking.amount == 0:
+        return booking
+    refund = new_refund(booking, payment_id, reason)
+    return await inventory.bookings.request_refund(
+        booking, refund, inventory.refund_event(booking, refund), inventory.now()
+    )

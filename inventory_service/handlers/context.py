@@ -1,0 +1,174 @@
+"""What every use case works with, and the look-ups they share."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from inventory_service.clients import Payments, Venues
+from inventory_service.config import Settings
+from inventory_service.domain.booking import TRANSITIONS, Booking
+from inventory_service.domain.layout import Layout, LayoutKey
+from inventory_service.domain.seat_map import SeatMap
+from inventory_service.store.bookings import Bookings
+from inventory_service.store.catalogue import Layouts, Showtimes
+from inventory_service.store.seat_maps import SeatMaps
+from messaging.envelope import new_event
+from messaging.events import BookingState, BookingStatus, EventData, RefundRequest, SeatsState, ShowtimeState
+from messaging.outbox import outbox_entry
+from service_kit.clock import Clock
+from service_kit.errors import NotFound, Unavailable
+from service_kit.ids import new_id
+
+SOURCE = "inventory"
+# A condition misses when somebody else changed the document first; this many times in a row means an overload.
+ATTEMPTS = 20
+OPENING_SECONDS = 3.0
+OPENING_PAUSE = 0.1
+
+
+class NotOpenYet(Unavailable):
+    slug, title = "seat-map-not-open", "The seat map of this showtime is being made"
+
+
+class Contended(Unavailable):
+    slug, title = "contended", "Too many changes at once"
+
+
+@dataclass(frozen=True)
+class Inventory:
+    """The stores, clients and clock of the service."""
+
+    seat_maps: SeatMaps
+    bookings: Bookings
+    showtimes: Showtimes
+    layouts: Layouts
+    venues: Venues
+    payments: Payments
+    clock: Clock
+    settings: Settings
+
+    def now(self) -> datetime:
+        return self.clock.now()
+
+    async def seat_map(self, showtime_id: str) -> SeatMap:
+        """Raises NotFound; NotOpenYet for a showtime so new that its map isn't there yet."""
+        seat_map = await self.seat_maps.get(showtime_id)
+        if seat_map is None:
+            await self.showtime(showtime_id)
+            seat_map = await self.seat_maps.get(showtime_id)
+        if seat_map is None:
+            raise NotOpenYet
+        return seat_map
+
+    async def showtime(self, showtime_id: str) -> ShowtimeState:
+        """The showtime; one that was created a moment ago is waited for. Raises NotFound, NotOpenYet."""
+        state = await self.showtimes.get(showtime_id)
+        if state is not None:
+            return state
+        if not await self.venues.has_showtime(showtime_id):
+            raise NotFound("There is no such showtime")
+        for _ in range(int(OPENING_SECONDS / OPENING_PAUSE)):
+            state = await self.showtimes.get(showtime_id)
+            if state is not None and await self.seat_maps.get(showtime_id) is not None:
+                return state
+            await asyncio.sleep(OPENING_PAUSE)
+        raise NotOpenYet
+
+    async def layout(self, showtime: ShowtimeState) -> Layout:
+        return await self.layouts.get(showtime.venue.venue_id, LayoutKey(showtime.hall_id, showtime.layout_version))
+
+    async def layout_of(self, booking: Booking) -> Layout:
+        return await self.layouts.get(booking.venue_id, booking.layout)
+
+    async def booking(self, booking_id: str) -> Booking:
+        """Raises NotFound."""
+        booking = await self.bookings.get(booking_id)
+        if booking is None:
+            raise NotFound("There is no such booking")
+        return booking
+
+    async def settle(
+        self, booking: Booking, status: BookingStatus, event_types: Sequence[str], **values: Any
+    ) -> Booking | None:
+        """Bring a booking to `status` with its events; None where it is in a state that doesn't lead there.
+
+        A booking that has that status already is given as it is: the step was done before. Once money was asked back
+        a booking can't be confirmed any more, or there would be a ticket and a refund.
+        """
+        current = booking
+        for _ in range(ATTEMPTS):
+            if current.status == status:
+                return current
+            if status not in TRANSITIONS[current.status] or (status == "confirmed" and current.refund):
+                return None
+            events = [self.booking_event(type_, current, status, values) for type_ in event_types]
+            refund = values.get("refund")
+            if refund:
+                events.append(self.refund_event(current, refund))
+            moved = await self.bookings.become(current, status, self.now(), events=events, **values)
+            if moved:
+                return moved
+            current = await self.booking(booking.id)
+        raise Contended
+
+    def booking_event(
+        self, type_: str, booking: Booking, status: BookingStatus, values: dict[str, Any] | None = None
+    ) -> dict[str, Any]:
+        """An event about a booking as it is about to be: at `status`, one version on."""
+        data: EventData
+        if type_ in {"SeatsHeld", "SeatsReleased"}:
+            data = SeatsState(
+                showtime_id=booking.showtime_id,
+                booking_id=booking.id,
+                user_id=booking.user_id,
+                seat_ids=booking.seat_ids,
+                held_until=booking.held_until if type_ == "SeatsHeld" else None,
+            )
+        else:
+            data = BookingState(
+                booking_id=booking.id,
+                version=booking.version + 1,
+                showtime_id=booking.showtime_id,
+                event_id=booking.event_id,
+                venue_id=booking.venue_id,
+                user_id=booking.user_id,
+                seat_ids=booking.seat_ids,
+                status=status,
+                amount=booking.amount,
+                currency=booking.currency,
+                held_until=booking.held_until,
+                payment_id=(values or {}).get("paymentId") or booking.payment_id,
+            )
+        return outbox_entry(
+            new_event(
+                type_, source=SOURCE, subject=booking.id, version=booking.version + 1, data=data, clock=self.clock
+            )
+        )
+
+    def refund_event(self, booking: Booking, refund: dict[str, Any]) -> dict[str, Any]:
+        return outbox_entry(
+            new_event(
+                "RefundRequested",
+                source=SOURCE,
+                subject=booking.id,
+                version=booking.version + 1,
+                data=RefundRequest(booking_id=booking.id, **{key: refund[key] for key in REFUND_FIELDS}),
+                clock=self.clock,
+            )
+        )
+
+
+REFUND_FIELDS = ("refund_id", "payment_id", "amount", "currency", "reason")
+
+
+def new_refund(booking: Booking, payment_id: str, reason: str) -> dict[str, Any]:
+    """All of a booking's money back. Its id makes repeats of the request harmless."""
+    return {
+        "refund_id": new_id(),
+        "payment_id": payment_id,
+        "amount": booking.amount,
+        "currency": booking.currency,
+        "reason": reason,
+    }

@@ -1,0 +1,106 @@
+"""What the sweeper does: holds that ran out, and steps that a crash cut short.
+
+An expired hold is claimable at once by whoever wants its seats; sweeping only makes that visible and tells the buyer.
+"""
+
+from collections.abc import Awaitable, Iterable
+from datetime import timedelta
+
+from inventory_service.domain.booking import Booking
+from inventory_service.domain.seat_map import Hold, Mark, SeatMap
+from inventory_service.handlers.cancel import cancel
+from inventory_service.handlers.confirm import confirm
+from inventory_service.handlers.context import Inventory
+from service_kit.errors import NotFound
+from service_kit.logs import get_logger
+from service_kit.problems import is_outage
+
+log = get_logger(__name__)
+MAPS_A_ROUND = 50
+HOLDS_AN_UPDATE = 200
+BOOKINGS_A_ROUND = 200
+LAG = timedelta(seconds=5)
+MARK_CHECKED_AFTER = timedelta(seconds=15)
+
+
+async def sweep(inventory: Inventory) -> int:
+    """One round over everything that is due; returns how much there was."""
+    now = inventory.now()
+    maps = await inventory.seat_maps.with_expired_holds(now, MAPS_A_ROUND)
+    for seat_map in maps:
+        await _guarded(_sweep_map(inventory, seat_map), showtime_id=seat_map.showtime_id)
+    lagging = await inventory.bookings.lagging(now - LAG, BOOKINGS_A_ROUND)
+    for booking in lagging:
+        await _guarded(_catch_up(inventory, booking), booking_id=booking.id)
+    cut_short = await inventory.bookings.half_cancelled(now - LAG, BOOKINGS_A_ROUND)
+    for booking in cut_short:
+        await _guarded(_cancel(inventory, booking), booking_id=booking.id)
+    return len(maps) + len(lagging) + len(cut_short)
+
+
+async def _guarded(work: Awaitable[None], **about: str) -> None:
+    """One document that can't be dealt with must not keep the sweeper from the rest."""
+    try:
+        await work
+    except Exception as error:
+        if is_outage(error):
+            raise
+        log.exception("sweep_failed", **about)
+
+
+async def _cancel(inventory: Inventory, booking: Booking) -> None:
+    await cancel(inventory, booking)
+
+
+async def expire_bookings(inventory: Inventory, holds: Iterable[Hold]) -> None:
+    """Tell the bookings of holds that are gone. A hold whose booking was never written has nobody to tell."""
+    for hold in holds:
+        booking = await inventory.bookings.get(hold.booking_id)
+        if booking:
+            await inventory.settle(booking, "expired", ["BookingExpired", "SeatsReleased"])
+
+
+async def _sweep_map(inventory: Inventory, seat_map: SeatMap) -> None:
+    now = inventory.now()
+    expired = seat_map.expired_holds(now)[:HOLDS_AN_UPDATE]
+    if expired and await inventory.seat_maps.release(seat_map.showtime_id, expired, now):
+        await expire_bookings(inventory, expired)
+    for hold in seat_map.holds.values():
+        if hold.mark is not Mark.HOLD:
+            await _finish(inventory, hold)
+    fresh = await inventory.seat_maps.get(seat_map.showtime_id)
+    if fresh:
+        # Where the map has changed since, the date stays in the past and the next round looks again.
+        dates = [hold.until or now + MARK_CHECKED_AFTER for hold in fresh.holds.values()]
+        await inventory.seat_maps.set_next_expiry(fresh, min(dates, default=None))
+
+
+async def _finish(inventory: Inventory, mark: Hold) -> None:
+    """Bring the booking of a mark to where the seat map is already."""
+    try:
+        booking = await inventory.booking(mark.booking_id)
+    except NotFound:
+        # Only a damaged database gets here: a mark is made for a booking that was read.
+        log.error("mark_without_booking", booking_id=mark.booking_id, mark=mark.mark)
+        return
+    if mark.mark is Mark.BOOKED:
+        await confirm(inventory, booking.id, mark.payment_id)
+    elif booking.status == "confirmed":
+        await cancel(inventory, booking)
+    else:
+        await inventory.seat_maps.tidy(booking.showtime_id, booking.id, Mark.RELEASED)
+
+
+async def _catch_up(inventory: Inventory, booking: Booking) -> None:
+    """A booking that still waits although its hold's time is over."""
+    seat_map = await inventory.seat_map(booking.showtime_id)
+    hold = seat_map.holds.get(booking.id)
+    now = inventory.now()
+    if hold is None:
+        await inventory.settle(booking, "expired", ["BookingExpired", "SeatsReleased"])
+    elif hold.mark is not Mark.HOLD:
+        await _finish(inventory, hold)
+    elif hold.live(now) and hold.until:
+        await inventory.bookings.extended(booking, hold.until, now)
+    elif await inventory.seat_maps.release(booking.showtime_id, [hold], now):
+        await expire_bookings(inventory, [hold])

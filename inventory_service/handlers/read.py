@@ -1,0 +1,148 @@
+"""Reading: the seat map as somebody may see it, what is free, bookings, tickets."""
+
+import base64
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from inventory_service.domain.availability import summarize
+from inventory_service.domain.bits import positions
+from inventory_service.domain.booking import Booking, NotConfirmed
+from inventory_service.domain.layout import Layout, require_valid_selection
+from inventory_service.domain.pricing import seat_prices
+from inventory_service.domain.seat_map import Mark, SeatMap
+from inventory_service.domain.tickets import AlreadyScanned, TicketVoid, read_ticket_code
+from inventory_service.handlers.context import Inventory
+from messaging.events import Availability, ShowtimeState
+from service_kit.auth import Principal
+from service_kit.errors import NotFound
+
+
+@dataclass(frozen=True)
+class OwnSeat:
+    """Who holds or booked a seat: shown to himself, to admins and to services."""
+
+    holder_id: str
+    booking_id: str
+    held_until: datetime | None
+
+
+@dataclass(frozen=True)
+class SeatView:
+    seat_id: str
+    status: Literal["available", "held", "booked"]
+    price: int
+    own: OwnSeat | None
+
+
+@dataclass(frozen=True)
+class MapView:
+    """A seat map with its layout and showtime, as of one moment."""
+
+    seat_map: SeatMap
+    layout: Layout
+    showtime: ShowtimeState
+    now: datetime
+
+    @property
+    def settled(self) -> bool:
+        """Whether the version alone says what this shows: no hold has run out that is not swept yet."""
+        return not self.seat_map.expired_holds(self.now)
+
+    @property
+    def held(self) -> int:
+        return self.seat_map.occupied(self.now) & ~self.seat_map.booked
+
+    def summary(self) -> Availability:
+        return summarize(self.seat_map, self.layout, self.showtime.pricing, self.now)
+
+    def packed(self, mask: int) -> str:
+        """A set of seats as base64 of its bytes, the first seat in the lowest bit of the first byte."""
+        return base64.b64encode(mask.to_bytes(-(-len(self.layout.seats) // 8), "little")).decode()
+
+
+async def view_map(inventory: Inventory, showtime_id: str) -> MapView:
+    """Raises NotFound, NotOpenYet."""
+    seat_map = await inventory.seat_map(showtime_id)
+    showtime = await inventory.showtimes.get(showtime_id, at_least=seat_map.showtime_version)
+    if showtime is None:
+        raise NotFound("There is no such showtime")
+    return MapView(seat_map, await inventory.layout(showtime), showtime, inventory.now())
+
+
+async def view_seats(inventory: Inventory, view: MapView, caller: Principal | None) -> list[SeatView]:
+    """Every seat with its status and price, and with its owner where the caller may know."""
+    own = await _owners(inventory, view, caller)
+    prices = seat_prices(view.layout, view.showtime.pricing)
+    booked, held = view.seat_map.booked, view.held
+    seats = []
+    for position, seat in enumerate(view.layout.seats):
+        bit = 1 << position
+        if booked & bit:
+            view_of = SeatView(seat.id, "booked", prices[position], own.get(position))
+        elif held & bit:
+            view_of = SeatView(seat.id, "held", prices[position], own.get(position))
+        else:
+            view_of = SeatView(seat.id, "available", prices[position], None)
+        seats.append(view_of)
+    return seats
+
+
+async def _owners(inventory: Inventory, view: MapView, caller: Principal | None) -> dict[int, OwnSeat]:
+    if caller is None:
+        return {}
+    subject = None if caller.privileged else caller.subject
+    owners: dict[int, OwnSeat] = {}
+    for booking in await inventory.bookings.of_showtime(view.seat_map.showtime_id, ["confirmed"], user_id=subject):
+        for position in positions(view.layout.mask(booking.seat_ids)):
+            owners[position] = OwnSeat(booking.user_id, booking.id, None)
+    for hold in view.seat_map.holds.values():
+        if (subject is None or hold.user_id == subject) and (hold.live(view.now) or hold.mark is Mark.BOOKED):
+            for position in positions(hold.mask):
+                owners[position] = OwnSeat(hold.user_id, hold.booking_id, hold.until)
+    return owners
+
+
+async def check_seats(inventory: Inventory, showtime_id: str, seat_ids: Sequence[str]) -> tuple[MapView, list[str]]:
+    """The view, and which of these seats can't be had now. Raises Invalid, UnknownSeats."""
+    require_valid_selection(seat_ids)
+    view = await view_map(inventory, showtime_id)
+    mask = view.layout.mask(seat_ids)
+    occupied = view.seat_map.occupied(view.now) if view.seat_map.status == "open" else view.layout.everything
+    return view, view.layout.ids(occupied & mask)
+
+
+async def own_booking(inventory: Inventory, booking_id: str, caller: Principal) -> Booking:
+    """Raises NotFound for a booking that is not the caller's, unless he is privileged."""
+    booking = await inventory.booking(booking_id)
+    if not caller.privileged and not booking.owned_by(caller.subject):
+        raise NotFound("There is no such booking")
+    return booking
+
+
+@dataclass(frozen=True)
+class Ticket:
+    booking: Booking
+    showtime: ShowtimeState
+    layout: Layout
+
+
+async def ticket_of(inventory: Inventory, booking: Booking) -> Ticket:
+    """Raises NotConfirmed."""
+    if booking.status != "confirmed":
+        raise NotConfirmed(f"The booking is {booking.status}")
+    return Ticket(booking, await inventory.showtime(booking.showtime_id), await inventory.layout_of(booking))
+
+
+async def scan_ticket(inventory: Inventory, code: str) -> Ticket:
+    """Let a ticket in, once. Raises ForgedTicket, AlreadyScanned, TicketVoid."""
+    secret = inventory.settings.ticket_secret.get_secret_value().encode()
+    booking = await inventory.booking(read_ticket_code(code, secret))
+    scanned = await inventory.bookings.scan(booking, inventory.now())
+    if scanned is None:
+        booking = await inventory.booking(booking.id)
+        if booking.status == "confirmed" and booking.scanned_at:
+            raise AlreadyScanned(scanned_at=booking.scanned_at.isoformat(), booking_id=booking.id)
+        raise TicketVoid(f"The booking is {booking.status}")
+    return await ticket_of(inventory, scanned)

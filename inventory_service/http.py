@@ -1,0 +1,381 @@
+"""Routes and models of seat maps, holds, bookings and tickets."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Request, Response
+from pydantic import Field
+
+from inventory_service.domain.booking import Booking
+from inventory_service.handlers import read
+from inventory_service.handlers.cancel import cancel_by_owner, fail
+from inventory_service.handlers.confirm import confirm
+from inventory_service.handlers.context import Inventory
+from inventory_service.handlers.pay import prepare_payment
+from inventory_service.handlers.reserve import Reserve, extend, reserve
+from inventory_service.http_tickets import router as ticket_router
+from messaging.events import Availability
+from service_kit.auth import Caller, MaybeCaller, Principal, ServiceOnly
+from service_kit.errors import Forbidden
+from service_kit.etags import answer_304, etag, not_modified
+from service_kit.idempotency import IdempotentRoute, is_retry, resource_id
+from service_kit.models import Currency, Id, Int, Minor, Model, Moment, rfc3339
+from service_kit.pages import Page, PageRequest, encode_cursor, link_next
+
+router = APIRouter(prefix="/api/v1", route_class=IdempotentRoute)
+router.include_router(ticket_router)
+
+SeatId = Annotated[str, Field(min_length=1, max_length=100)]
+# Read before the rule "at most 10 seats" can answer; far above it, far below what could hurt.
+SeatIds = Annotated[list[SeatId], Field(max_length=1_000)]
+
+
+def _inventory(request: Request) -> Inventory:
+    inventory: Inventory = request.app.state.inventory
+    return inventory
+
+
+# --- seat maps -------------------------------------------------------------------------------------------------------
+
+
+class LayoutReference(Model):
+    hall_id: str
+    version: int
+
+
+class SeatAnswer(Model):
+    seat_id: str
+    status: Literal["available", "held", "booked"]
+    price: int
+    holder_id: str | None = None
+    held_until: Moment | None = None
+    booking_id: str | None = None
+
+
+class SeatMapAnswer(Model):
+    seats: list[SeatAnswer]
+
+
+class InventoryAnswer(Model):
+    showtime_id: str
+    version: int
+    last_updated: Moment
+    layout: LayoutReference
+    seat_map: SeatMapAnswer
+    summary: dict[str, Any]
+
+
+class CompactAnswer(Model):
+    """Sets of seats as base64 bit sets, the first seat of the layout in the lowest bit of the first byte."""
+
+    showtime_id: str
+    version: int
+    last_updated: Moment
+    layout: LayoutReference
+    seats: int
+    held: str
+    booked: str
+    summary: dict[str, Any]
+
+
+@router.get("/showtimes/{showtime_id}/inventory", tags=["inventory"], response_model_exclude_none=True)
+async def get_inventory(
+    showtime_id: str, request: Request, caller: MaybeCaller, view: Literal["full", "compact"] = "full"
+) -> InventoryAnswer | CompactAnswer | Response:
+    """The seat map with a status and a price for every seat; `view=compact` packs it into bit sets."""
+    inventory = _inventory(request)
+    seen = await read.view_map(inventory, showtime_id)
+    tag = etag(seen.seat_map.version)
+    headers = {"Cache-Control": "private, no-cache", "Vary": "Authorization"}
+    if seen.settled and not_modified(request, tag):
+        return answer_304(tag, **headers)
+    content: InventoryAnswer | CompactAnswer
+    content = _compact(seen) if view == "compact" else _full(seen, await read.view_seats(inventory, seen, caller))
+    body = content.model_dump_json(by_alias=True, exclude_none=True)
+    return Response(body, media_type="application/json", headers={"ETag": tag, **headers})
+
+
+def _summary(availability: Availability) -> dict[str, Any]:
+    return availability.model_dump(mode="json", by_alias=True, exclude={"showtime_id"})
+
+
+def _full(seen: read.MapView, seats: list[read.SeatView]) -> InventoryAnswer:
+    return InventoryAnswer(
+        showtime_id=seen.seat_map.showtime_id,
+        version=seen.seat_map.version,
+        last_updated=seen.seat_map.updated_at,
+        layout=LayoutReference(hall_id=seen.layout.key.hall_id, version=seen.layout.key.version),
+        seat_map=SeatMapAnswer(seats=[_seat(seat) for seat in seats]),
+        summary=_summary(seen.summary()),
+    )
+
+
+def _seat(seat: read.SeatView) -> SeatAnswer:
+    own = seat.own
+    # Built here from our own values, 100,000 at a time: checking them again would take most of the answer's time.
+    return SeatAnswer.model_construct(
+        seat_id=seat.seat_id,
+        status=seat.status,
+        price=seat.price,
+        holder_id=own.holder_id if own else None,
+        held_until=own.held_until if own else None,
+        booking_id=own.booking_id if own else None,
+    )
+
+
+def _compact(seen: read.MapView) -> CompactAnswer:
+    return CompactAnswer(
+        showtime_id=seen.seat_map.showtime_id,
+        version=seen.seat_map.version,
+        last_updated=seen.seat_map.updated_at,
+        layout=LayoutReference(hall_id=seen.layout.key.hall_id, version=seen.layout.key.version),
+        seats=len(seen.layout.seats),
+        held=seen.packed(seen.held),
+        booked=seen.packed(seen.seat_map.booked),
+        summary=_summary(seen.summary()),
+    )
+
+
+class CheckSeats(Model):
+    seat_ids: SeatIds
+
+
+class CheckAnswer(Model):
+    showtime_id: str
+    version: int
+    all_available: bool
+    available: list[str]
+    unavailable: list[str]
+
+
+@router.post("/showtimes/{showtime_id}/seats/check", tags=["inventory"])
+async def check_seats(showtime_id: str, body: CheckSeats, request: Request) -> CheckAnswer:
+    """Which of these seats are free now. It promises nothing: only a hold does."""
+    seen, taken = await read.check_seats(_inventory(request), showtime_id, body.seat_ids)
+    return CheckAnswer(
+        showtime_id=showtime_id,
+        version=seen.seat_map.version,
+        all_available=not taken,
+        available=[seat_id for seat_id in body.seat_ids if seat_id not in taken],
+        unavailable=taken,
+    )
+
+
+# --- holds and bookings ----------------------------------------------------------------------------------------------
+
+
+class ReserveSeats(Model):
+    seat_ids: SeatIds
+    hold_timeout_seconds: Annotated[Int, Field(ge=60, le=1800)] | None = None
+    user_id: Id | None = None
+    promo_code: Annotated[str, Field(min_length=1, max_length=50)] | None = None
+
+
+class NewBooking(ReserveSeats):
+    showtime_id: Id
+
+
+class PriceLine(Model):
+    seat_id: str
+    label: str
+    seat_type: str
+    section: str
+    amount: int
+
+
+class DiscountLine(Model):
+    kind: str
+    description: str
+    amount: int
+
+
+class PriceAnswer(Model):
+    """`sum(lines) + sum(discounts) + fee = total`; discounts are negative."""
+
+    currency: str
+    lines: list[PriceLine]
+    discounts: list[DiscountLine]
+    fee: int
+    total: int
+
+
+class RefundAnswer(Model):
+    amount: int
+    currency: str
+    reason: str
+    status: Literal["requested", "succeeded"]
+
+
+class BookingAnswer(Model):
+    booking_id: str
+    status: str
+    showtime_id: str
+    event_id: str
+    venue_id: str
+    user_id: str
+    seat_ids: list[str]
+    final_amount: int
+    currency: str
+    price: PriceAnswer
+    held_until: Moment | None = None
+    payment_id: str | None = None
+    refund: RefundAnswer | None = None
+    created_at: Moment
+    updated_at: Moment
+
+
+def booking_answer(booking: Booking) -> BookingAnswer:
+    """`heldUntil` only stands where there is a hold."""
+    refund = booking.refund
+    return BookingAnswer(
+        booking_id=booking.id,
+        status=booking.status,
+        showtime_id=booking.showtime_id,
+        event_id=booking.event_id,
+        venue_id=booking.venue_id,
+        user_id=booking.user_id,
+        seat_ids=booking.seat_ids,
+        final_amount=booking.amount,
+        currency=booking.currency,
+        price=PriceAnswer.model_validate({**booking.price, "total": booking.amount}),
+        held_until=booking.held_until if booking.status == "pending" else None,
+        payment_id=booking.payment_id,
+        refund=RefundAnswer(
+            amount=refund["amount"],
+            currency=refund["currency"],
+            reason=refund["reason"],
+            status="succeeded" if booking.refunded >= refund["amount"] else "requested",
+        )
+        if refund
+        else None,
+        created_at=booking.created_at,
+        updated_at=booking.updated_at,
+    )
+
+
+@router.post(
+    "/showtimes/{showtime_id}/seats/reserve", status_code=201, tags=["bookings"], response_model_exclude_none=True
+)
+async def reserve_seats(
+    showtime_id: str, body: ReserveSeats, request: Request, response: Response, caller: Caller
+) -> BookingAnswer:
+    """Hold all these seats or none."""
+    return await _reserve(showtime_id, body, request, response, caller)
+
+
+@router.post("/bookings", status_code=201, tags=["bookings"], response_model_exclude_none=True)
+async def create_booking(body: NewBooking, request: Request, response: Response, caller: Caller) -> BookingAnswer:
+    """The same, with the showtime in the body."""
+    return await _reserve(body.showtime_id, body, request, response, caller)
+
+
+async def _reserve(
+    showtime_id: str, body: ReserveSeats, request: Request, response: Response, caller: Principal
+) -> BookingAnswer:
+    if body.user_id is not None and body.user_id != caller.subject and not caller.privileged:
+        raise Forbidden("Only admins and services may book for somebody else")
+    inventory = _inventory(request)
+    command = Reserve(
+        booking_id=resource_id(request),
+        user_id=body.user_id or caller.subject,
+        showtime_id=showtime_id,
+        seat_ids=body.seat_ids,
+        hold_seconds=body.hold_timeout_seconds or inventory.settings.default_hold_seconds,
+        promo_code=body.promo_code,
+        retried=is_retry(request),
+    )
+    booking = await reserve(inventory, command)
+    response.headers["Location"] = f"/api/v1/bookings/{booking.id}"
+    response.headers["ETag"] = etag(booking.version)
+    return booking_answer(booking)
+
+
+@router.get("/bookings", tags=["bookings"], response_model_exclude_none=True)
+async def list_bookings(
+    request: Request, response: Response, caller: Caller, paging: PageRequest
+) -> Page[BookingAnswer]:
+    """One's own bookings, newest first."""
+    after = paging.after(str, str)
+    position = (datetime.fromisoformat(after[0]), after[1]) if after else None
+    found = await _inventory(request).bookings.of_user(caller.subject, position, paging.limit + 1)
+    shown = found[: paging.limit]
+    more = len(found) > paging.limit
+    next_cursor = encode_cursor([rfc3339(shown[-1].created_at), shown[-1].id]) if more else None
+    link_next(request, response, next_cursor)
+    return Page(items=[booking_answer(booking) for booking in shown], next_cursor=next_cursor)
+
+
+@router.get("/bookings/{booking_id}", tags=["bookings"], response_model_exclude_none=True)
+async def get_booking(
+    booking_id: str, request: Request, response: Response, caller: Caller
+) -> BookingAnswer | Response:
+    booking = await read.own_booking(_inventory(request), booking_id, caller)
+    tag = etag(booking.version)
+    if not_modified(request, tag):
+        return answer_304(tag)
+    response.headers["ETag"] = tag
+    return booking_answer(booking)
+
+
+class Extend(Model):
+    additional_minutes: Annotated[Int, Field(ge=1, le=30)]
+
+
+@router.post("/bookings/{booking_id}/extend", tags=["bookings"], response_model_exclude_none=True)
+async def extend_hold(booking_id: str, body: Extend, request: Request, caller: Caller) -> BookingAnswer:
+    """A later end for a live hold, within bounds."""
+    inventory = _inventory(request)
+    booking = await read.own_booking(inventory, booking_id, caller)
+    return booking_answer(await extend(inventory, booking, body.additional_minutes))
+
+
+class PreparePayment(Model):
+    final_amount: Minor
+    currency: Currency
+
+
+class PreparedAnswer(Model):
+    booking_id: str
+    status: str
+    payment_id: str | None
+    payment_intent: str | None
+    client_secret: str | None
+    provider: str
+
+
+@router.post("/bookings/{booking_id}/preparePayment", tags=["bookings"])
+async def prepare(booking_id: str, body: PreparePayment, request: Request, caller: Caller) -> PreparedAnswer:
+    """The payment intent of a held booking; the same one on a repeat."""
+    inventory = _inventory(request)
+    booking = await read.own_booking(inventory, booking_id, caller)
+    prepared = await prepare_payment(inventory, booking, body.final_amount, body.currency)
+    return PreparedAnswer(
+        booking_id=booking_id,
+        status=prepared.booking.status,
+        payment_id=prepared.payment_id,
+        payment_intent=prepared.payment_intent,
+        client_secret=prepared.client_secret,
+        provider=prepared.provider,
+    )
+
+
+class Confirm(Model):
+    payment_status: Literal["succeeded", "failed"]
+    payment_id: Id
+
+
+@router.put("/bookings/{booking_id}/confirm", tags=["bookings"], response_model_exclude_none=True)
+async def confirm_booking(booking_id: str, body: Confirm, request: Request, _: ServiceOnly) -> BookingAnswer:
+    """The outcome of the payment, told by a service. Repeats are harmless."""
+    inventory = _inventory(request)
+    if body.payment_status == "succeeded":
+        return booking_answer(await confirm(inventory, booking_id, body.payment_id))
+    return booking_answer(await fail(inventory, booking_id, body.payment_id))
+
+
+@router.put("/bookings/{booking_id}/cancel", tags=["bookings"], response_model_exclude_none=True)
+async def cancel_booking(booking_id: str, request: Request, caller: Caller) -> BookingAnswer:
+    """Release a hold, or cancel a confirmed booking and have its money refunded."""
+    inventory = _inventory(request)
+    booking = await read.own_booking(inventory, booking_id, caller)
+    return booking_answer(await cancel_by_owner(inventory, booking))

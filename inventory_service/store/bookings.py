@@ -1,0 +1,196 @@
+"""Bookings in MongoDB. Each transition is one conditional update with its events in the document's outbox."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from pymongo import ASCENDING, DESCENDING, ReturnDocument
+from pymongo.asynchronous.collection import AsyncCollection
+from pymongo.errors import DuplicateKeyError
+
+from inventory_service.domain.booking import Booking
+from inventory_service.domain.layout import LayoutKey
+from messaging.events import BookingStatus
+from messaging.outbox import ensure_outbox_index
+
+Document = dict[str, Any]
+
+
+class Bookings:
+    def __init__(self, collection: AsyncCollection[Document]) -> None:
+        self.collection = collection
+
+    async def prepare(self) -> None:
+        # A person's own list, newest first.
+        await self.collection.create_index([("userId", ASCENDING), ("createdAt", DESCENDING), ("_id", DESCENDING)])
+        # What an admin sees on a seat map, and what a cancelled showtime must refund.
+        await self.collection.create_index([("showtimeId", ASCENDING), ("status", ASCENDING), ("_id", ASCENDING)])
+        # The sweeper's two queries: bookings that lag behind their hold, cancellations cut short by a crash.
+        await self.collection.create_index(
+            [("heldUntil", ASCENDING)], partialFilterExpression={"status": "pending"}, name="pending_by_end"
+        )
+        await self.collection.create_index(
+            [("updatedAt", ASCENDING)], partialFilterExpression={"cancelling": True}, name="cancelling"
+        )
+        await ensure_outbox_index(self.collection)
+
+    async def insert(self, booking: Booking, events: Sequence[Document]) -> Booking:
+        """Write a new booking; gives the one that is there already where a retry made it before."""
+        try:
+            await self.collection.insert_one({**_to_document(booking), "outbox": list(events)})
+        except DuplicateKeyError:
+            found = await self.get(booking.id)
+            if found is None:
+                raise
+            return found
+        return booking
+
+    async def get(self, booking_id: str) -> Booking | None:
+        document = await self.collection.find_one({"_id": booking_id}, {"outbox": 0})
+        return _from_document(document) if document else None
+
+    async def of_user(self, user_id: str, after: tuple[datetime, str] | None, limit: int) -> list[Booking]:
+        """Newest first, from a position on."""
+        condition: Document = {"userId": user_id}
+        if after:
+            at, last = after
+            condition["$or"] = [{"createdAt": {"$lt": at}}, {"createdAt": at, "_id": {"$lt": last}}]
+        cursor = self.collection.find(
+            condition, {"outbox": 0}, sort=[("createdAt", DESCENDING), ("_id", DESCENDING)], limit=limit
+        )
+        return [_from_document(document) async for document in cursor]
+
+    async def of_showtime(
+        self, showtime_id: str, statuses: Sequence[BookingStatus], *, user_id: str | None = None, limit: int = 0
+    ) -> list[Booking]:
+        condition: Document = {"showtimeId": showtime_id, "status": {"$in": list(statuses)}}
+        if user_id is not None:
+            condition["userId"] = user_id
+        return [_from_document(found) async for found in self.collection.find(condition, {"outbox": 0}, limit=limit)]
+
+    async def lagging(self, before: datetime, limit: int) -> list[Booking]:
+        """Pending bookings whose hold ran out before that moment."""
+        cursor = self.collection.find(
+            {"status": "pending", "heldUntil": {"$lt": before}},
+            {"outbox": 0},
+            sort=[("heldUntil", ASCENDING)],
+            limit=limit,
+        )
+        return [_from_document(document) async for document in cursor]
+
+    async def half_cancelled(self, before: datetime, limit: int) -> list[Booking]:
+        cursor = self.collection.find({"cancelling": True, "updatedAt": {"$lt": before}}, {"outbox": 0}, limit=limit)
+        return [_from_document(document) async for document in cursor]
+
+    async def become(
+        self, booking: Booking, status: BookingStatus, now: datetime, *, events: Sequence[Document] = (), **values: Any
+    ) -> Booking | None:
+        """Move this very version of a booking to `status` with these events; None where it has changed."""
+        return await self._update(
+            {"_id": booking.id, "version": booking.version},
+            {
+                "$set": {"status": status, "updatedAt": now, **values},
+                "$unset": {"cancelling": ""},
+                "$inc": {"version": 1},
+                "$push": {"outbox": {"$each": list(events)}},
+            },
+        )
+
+    async def extended(self, booking: Booking, until: datetime, now: datetime) -> Booking | None:
+        """Note a later end of the hold. It never moves back, whatever order two extensions arrive in."""
+        return await self._update(
+            {"_id": booking.id, "status": "pending"},
+            {"$max": {"heldUntil": until}, "$set": {"updatedAt": now}, "$inc": {"version": 1, "extensions": 1}},
+        )
+
+    async def start_cancelling(self, booking: Booking, now: datetime) -> Booking | None:
+        """Announce that a confirmed booking's seats are about to be given back, so that a crash can be finished."""
+        return await self._update(
+            {"_id": booking.id, "status": "confirmed", "scannedAt": None},
+            {"$set": {"cancelling": True, "updatedAt": now}, "$inc": {"version": 1}},
+        )
+
+    async def attach_payment(self, booking: Booking, payment_id: str, now: datetime) -> Booking | None:
+        return await self._update(
+            {"_id": booking.id, "paymentId": {"$in": [None, payment_id]}},
+            {"$set": {"paymentId": payment_id, "updatedAt": now}},
+        )
+
+    async def request_refund(
+        self, booking: Booking, refund: Document, event: Document, now: datetime
+    ) -> Booking | None:
+        """Ask for money back, once per booking."""
+        return await self._update(
+            {"_id": booking.id, "version": booking.version, "refund": None},
+            {
+                "$set": {"refund": refund, "paymentId": refund["paymentId"], "updatedAt": now},
+                "$inc": {"version": 1},
+                "$push": {"outbox": event},
+            },
+        )
+
+    async def note_refunded(self, booking: Booking, amount: int, now: datetime) -> Booking | None:
+        """Note how much money has come back in all; it never shrinks, whatever order the news arrive in."""
+        return await self._update(
+            {"_id": booking.id}, {"$max": {"refunded": amount}, "$set": {"updatedAt": now}, "$inc": {"version": 1}}
+        )
+
+    async def scan(self, booking: Booking, now: datetime) -> Booking | None:
+        """Let a ticket in; None where it was let in before or is no longer valid."""
+        return await self._update(
+            {"_id": booking.id, "status": "confirmed", "scannedAt": None, "cancelling": {"$ne": True}},
+            {"$set": {"scannedAt": now}, "$inc": {"version": 1}},
+        )
+
+    async def _update(self, condition: Document, update: Document) -> Booking | None:
+        found = await self.collection.find_one_and_update(
+            condition, update, {"outbox": 0}, return_document=ReturnDocument.AFTER
+        )
+        return _from_document(found) if found else None
+
+
+def _to_document(booking: Booking) -> Document:
+    return {
+        "_id": booking.id,
+        "version": booking.version,
+        "status": booking.status,
+        "showtimeId": booking.showtime_id,
+        "eventId": booking.event_id,
+        "venueId": booking.venue_id,
+        "userId": booking.user_id,
+        "layout": {"hallId": booking.layout.hall_id, "version": booking.layout.version},
+        "seatIds": booking.seat_ids,
+        "price": booking.price,
+        "amount": booking.amount,
+        "currency": booking.currency,
+        "createdAt": booking.created_at,
+        "updatedAt": booking.updated_at,
+        "heldUntil": booking.held_until,
+        "extensions": booking.extensions,
+    }
+
+
+def _from_document(document: Document) -> Booking:
+    return Booking(
+        id=document["_id"],
+        version=document["version"],
+        status=document["status"],
+        showtime_id=document["showtimeId"],
+        event_id=document["eventId"],
+        venue_id=document["venueId"],
+        user_id=document["userId"],
+        layout=LayoutKey(document["layout"]["hallId"], document["layout"]["version"]),
+        seat_ids=document["seatIds"],
+        price=document["price"],
+        amount=document["amount"],
+        currency=document["currency"],
+        created_at=document["createdAt"],
+        updated_at=document["updatedAt"],
+        held_until=document["heldUntil"],
+        extensions=document["extensions"],
+        payment_id=document.get("paymentId"),
+        refund=document.get("refund"),
+        refunded=document.get("refunded", 0),
+        cancelling=document.get("cancelling", False),
+        scanned_at=document.get("scannedAt"),
+    )

@@ -1,0 +1,107 @@
+"""What inventory keeps of the catalogue: showtimes as their events told them, and layouts as fetched once.
+
+Both are the service's own copies, so that holding and ticketing go on while the venues service is away.
+"""
+
+import zlib
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any
+
+from pydantic_core import from_json, to_json
+from pymongo import UpdateOne
+from pymongo.asynchronous.database import AsyncDatabase
+from pymongo.errors import BulkWriteError
+
+from inventory_service.domain.layout import Layout, LayoutKey
+from messaging.events import ShowtimeState
+
+Document = dict[str, Any]
+DUPLICATE_KEY = 11000
+FetchLayout = Callable[[str, LayoutKey], Awaitable[Document]]
+# Seats over all layouts kept parsed in memory; about 150 bytes each.
+CACHED_SEATS = 2_000_000
+CACHED_SHOWTIMES = 20_000
+# A document holds at most 16 MB; a layout of 100,000 seats compresses to about a tenth of that.
+COMPRESSION = 6
+
+
+class Showtimes:
+    """`{_id: showtimeId, version, state}`: the newest state heard of."""
+
+    def __init__(self, database: AsyncDatabase[Document]) -> None:
+        self._collection = database["showtimes"]
+        self._cache: OrderedDict[str, ShowtimeState] = OrderedDict()
+
+    async def keep(self, showtimes: Iterable[ShowtimeState]) -> None:
+        """Keep each state that is newer than what is there."""
+        changes = [
+            UpdateOne(
+                {"_id": showtime.showtime_id, "version": {"$lt": showtime.version}},
+                {"$set": {"version": showtime.version, "state": showtime.model_dump(mode="json", by_alias=True)}},
+                upsert=True,
+            )
+            for showtime in showtimes
+        ]
+        if not changes:
+            return
+        try:
+            await self._collection.bulk_write(changes, ordered=False)
+        except BulkWriteError as error:
+            # An upsert whose condition failed because a newer version is there: nothing to keep.
+            if any(fault["code"] != DUPLICATE_KEY for fault in error.details["writeErrors"]):
+                raise
+
+    async def get(self, showtime_id: str, at_least: int = 0) -> ShowtimeState | None:
+        """The state, of version `at_least` or newer where such was heard of; cached, hence that number."""
+        known = self._cache.get(showtime_id)
+        if known and known.version >= at_least:
+            self._cache.move_to_end(showtime_id)
+            return known
+        document = await self._collection.find_one({"_id": showtime_id})
+        if document is None:
+            return None
+        state = ShowtimeState.model_validate(document["state"])
+        self._cache[showtime_id] = state
+        while len(self._cache) > CACHED_SHOWTIMES:
+            self._cache.popitem(last=False)
+        return state
+
+
+class Layouts:
+    """`{_id: "hallId:version", layout: zlib(JSON)}`, and an in-memory cache of the parsed ones."""
+
+    def __init__(self, database: AsyncDatabase[Document], fetch: FetchLayout) -> None:
+        self._collection = database["layouts"]
+        self._fetch = fetch
+        self._cache: OrderedDict[LayoutKey, Layout] = OrderedDict()
+        self._seats = 0
+
+    async def get(self, venue_id: str, key: LayoutKey) -> Layout:
+        """The layout: from memory, from the own copy, or from the venues service (which may raise Unavailable)."""
+        if key in self._cache:
+            self._cache.move_to_end(key)
+            return self._cache[key]
+        layout = Layout.from_json(key, await self._load(venue_id, key))
+        self._remember(layout)
+        return layout
+
+    async def _load(self, venue_id: str, key: LayoutKey) -> Document:
+        own_id = f"{key.hall_id}:{key.version}"
+        document = await self._collection.find_one({"_id": own_id})
+        if document:
+            kept: Document = from_json(zlib.decompress(document["layout"]))
+            return kept
+        fetched = await self._fetch(venue_id, key)
+        packed = zlib.compress(to_json(fetched), COMPRESSION)
+        await self._collection.update_one({"_id": own_id}, {"$setOnInsert": {"layout": packed}}, upsert=True)
+        return fetched
+
+    def _remember(self, layout: Layout) -> None:
+        if layout.key in self._cache:
+            return
+        self._cache[layout.key] = layout
+        self._seats += len(layout.seats)
+        while self._seats > CACHED_SEATS and len(self._cache) > 1:
+            _, oldest = self._cache.popitem(last=False)
+            self._seats -= len(oldest.seats)

@@ -1,0 +1,1 @@
+"""The steps of `scripts/prepare_data.py`."""
