@@ -1,0 +1,154 @@
+"""The product's one story, through the whole stack: every process, every engine, the payment sandbox."""
+
+import asyncio
+import hashlib
+import hmac
+import json
+import time
+from collections.abc import AsyncIterator
+
+import httpx2
+import pytest
+
+from tests.journeys.conftest import Stack
+from tests.journeys.story import Story
+from tests.support import eventually
+
+
+@pytest.fixture
+async def story(stack: Stack) -> AsyncIterator[Story]:
+    async with httpx2.AsyncClient(base_url=stack.url, timeout=30) as client:
+        yield Story(stack, client)
+
+
+async def test_a_new_show_is_found_held_paid_and_ticketed(story: Story) -> None:
+    show = await story.showtime()
+    name = show["event"]["name"]
+    found = await eventually(lambda: story.found(query=name, seatsTogether=2))
+    assert [item["showtimeId"] for item in found] == [show["showtimeId"]]
+    assert found[0]["availability"]["available"] == 18
+    assert found[0]["price"] == {"from": 1250, "currency": "EUR"}
+
+    buyer = await story.guest()
+    booking = await story.hold(show["showtimeId"], ["A1", "A2"], buyer)
+    assert (booking["status"], booking["finalAmount"], booking["currency"]) == ("pending", 2600, "EUR")
+    paid = await story.pay(await story.prepare(booking, buyer))
+    assert paid.json()["status"] == "succeeded"
+    await story.becomes(booking, "confirmed", buyer)
+
+    seats = await story.seats(show["showtimeId"])
+    assert {seat for seat, status in seats.items() if status == "booked"} == {"A1", "A2"}
+    ticket = await story.call("GET", f"/api/v1/bookings/{booking['bookingId']}/ticket", headers=buyer)
+    assert (ticket["event"], [seat["seatId"] for seat in ticket["seats"]]) == (name, ["A1", "A2"])
+    scan = {"json": {"code": ticket["code"]}, "headers": story.stack.admin}
+    await story.call("POST", "/api/v1/tickets/scan", 200, **scan)
+    await story.call("POST", "/api/v1/tickets/scan", 409, **scan)
+
+
+async def test_what_is_booked_is_no_longer_offered_by_search(story: Story) -> None:
+    show = await story.showtime()
+    name = show["event"]["name"]
+    await eventually(lambda: story.found(query=name, seatsTogether=6))
+    buyer = await story.guest()
+    for row in "ABC":
+        await story.hold(show["showtimeId"], [f"{row}3"], buyer)
+    await eventually(lambda: story.found(query=name, seatsTogether=4), until=lambda found: not found)
+    left = await story.found(query=name, seatsTogether=3)
+    assert left[0]["availability"]["largestBlock"] == 3
+
+
+async def test_one_of_a_hundred_buyers_gets_the_pair_and_the_others_are_told_which_seats(story: Story) -> None:
+    show = await story.showtime()
+    buyers = [await story.guest() for _ in range(100)]
+
+    async def try_to_hold(buyer: dict[str, str]) -> httpx2.Response:
+        path = f"/api/v1/showtimes/{show['showtimeId']}/seats/reserve"
+        return await story.client.post(path, json={"seatIds": ["B3", "B4"]}, headers=buyer)
+
+    answers = await asyncio.gather(*map(try_to_hold, buyers))
+    assert sorted(answer.status_code for answer in answers) == [201] + [409] * 99
+    for answer in answers:
+        if answer.status_code == 409:
+            assert answer.json()["type"].endswith("/seats-taken")
+            assert answer.json()["seatIds"] == ["B3", "B4"]
+
+
+async def test_a_declined_card_gives_the_seats_back(story: Story) -> None:
+    show = await story.showtime()
+    buyer = await story.guest()
+    booking = await story.hold(show["showtimeId"], ["C1"], buyer)
+    declined = await story.pay(await story.prepare(booking, buyer), "pm_card_chargeDeclined")
+    assert declined.status_code == 402
+    await story.becomes(booking, "failed", buyer)
+    assert (await story.seats(show["showtimeId"]))["C1"] == "available"
+
+
+async def test_a_cancelled_booking_is_refunded_and_its_seats_are_free_again(story: Story) -> None:
+    show = await story.showtime()
+    buyer = await story.guest()
+    booking = await story.hold(show["showtimeId"], ["A5"], buyer)
+    intent = await story.prepare(booking, buyer)
+    await story.pay(intent)
+    await story.becomes(booking, "confirmed", buyer)
+    await story.call("PUT", f"/api/v1/bookings/{booking['bookingId']}/cancel", headers=buyer)
+    await story.becomes(booking, "refunded", buyer)
+    assert (await story.seats(show["showtimeId"]))["A5"] == "available"
+    payment = await story.call("GET", f"/api/v1/payments/{intent['paymentId']}", headers=story.stack.service)
+    assert payment["status"] == "refunded"
+
+
+async def test_a_cancelled_show_leaves_search_and_refunds_its_buyers(story: Story) -> None:
+    show = await story.showtime()
+    buyer = await story.guest()
+    booking = await story.hold(show["showtimeId"], ["A1"], buyer)
+    await story.pay(await story.prepare(booking, buyer))
+    await story.becomes(booking, "confirmed", buyer)
+    deleted = await story.client.delete(f"/api/v1/showtimes/{show['showtimeId']}", headers=story.stack.admin)
+    assert deleted.status_code in {200, 204}
+    await story.becomes(booking, "refunded", buyer)
+    await eventually(lambda: story.found(query=show["event"]["name"]), until=lambda found: not found)
+    refused = await story.client.post(
+        f"/api/v1/showtimes/{show['showtimeId']}/seats/reserve", json={"seatIds": ["A2"]}, headers=buyer
+    )
+    assert refused.status_code == 410
+
+
+def _signed(body: bytes, secret: str, at: float) -> str:
+    stamp = int(at)
+    digest = hmac.new(secret.encode(), f"{stamp}.".encode() + body, hashlib.sha256).hexdigest()
+    return f"t={stamp},v1={digest}"
+
+
+@pytest.mark.parametrize("case", ["forged", "old", "future", "missing"])
+async def test_a_webhook_that_is_not_the_gateways_changes_nothing(story: Story, case: str) -> None:
+    show = await story.showtime()
+    buyer = await story.guest()
+    booking = await story.hold(show["showtimeId"], ["A1"], buyer)
+    intent = await story.prepare(booking, buyer)
+    event = {
+        "id": "evt_attack",
+        "object": "event",
+        "type": "payment_intent.succeeded",
+        "created": int(time.time()),
+        "data": {"object": {"id": intent["paymentIntent"], "object": "payment_intent", "status": "succeeded"}},
+    }
+    body = json.dumps(event).encode()
+    secret = story.stack.info["webhookSecret"]
+    signature = {
+        "forged": _signed(body, "whsec_guess", time.time()),
+        "old": _signed(body, secret, time.time() - 400),
+        "future": _signed(body, secret, time.time() + 400),
+        "missing": "",
+    }[case]
+    answer = await story.client.post(
+        "/api/v1/payments/webhook", content=body, headers={"Stripe-Signature": signature} if signature else {}
+    )
+    assert answer.status_code == 400
+    assert (await story.booking(booking["bookingId"], buyer))["status"] == "pending"
+
+
+async def test_every_answer_of_an_unknown_path_or_method_is_a_problem(story: Story) -> None:
+    for method, path, status in [("GET", "/api/v1/nothing", 404), ("DELETE", "/api/v1/search/shows", 405)]:
+        answer = await story.client.request(method, path)
+        assert answer.status_code == status
+        assert answer.headers["content-type"].startswith("application/problem+json")
