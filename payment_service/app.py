@@ -1,0 +1,79 @@
+"""Wiring of the payment service."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
+
+from fastapi import FastAPI
+
+from messaging.consumer import Consumer
+from messaging.outbox import Relay
+from messaging.publisher import Publisher
+from messaging.topology import Topology
+from payment_service import consumers, http
+from payment_service.config import Settings
+from payment_service.handlers import Payments
+from payment_service.store import Store
+from payment_service.stripe_provider import open_stripe
+from payment_service.webhooks import WebhookApplier, WebhookInbox
+from service_kit.app import open_kit, service_app
+from service_kit.clock import Clock, SystemClock
+from service_kit.mongo import open_database, ping
+from service_kit.tasks import background
+
+# The largest body any route takes; a webhook is a few kilobytes.
+LARGEST_BODY = 256 * 1024
+
+
+def create_app(settings: Settings, clock: Clock | None = None) -> FastAPI:
+    clock = clock or SystemClock()
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with (
+            open_database(settings, "payments") as database,
+            open_stripe(settings) as provider,
+            open_kit(
+                settings,
+                checks={"mongodb": partial(ping, database)},
+                idempotency=database["idempotency"],
+                clock=clock,
+            ) as kit,
+        ):
+            store = Store(database)
+            await store.prepare()
+            app.state.kit = kit
+            app.state.payments = Payments(store, provider, clock, settings.reconcile_after)
+            app.state.webhooks = WebhookInbox(store, provider, clock)
+            yield
+
+    app = service_app(name="payments", title="Marquee payments", lifespan=lifespan, max_body=LARGEST_BODY)
+    app.include_router(http.webhook_router)
+    app.include_router(http.router)
+    return app
+
+
+@asynccontextmanager
+async def worker(settings: Settings, clock: Clock | None = None) -> AsyncIterator[None]:
+    """Applies webhooks, makes refunds, publishes events, and asks the gateway about payments left pending."""
+    clock = clock or SystemClock()
+    topology = Topology(settings.namespace)
+    amqp_url = settings.amqp_url.get_secret_value()
+    publisher = Publisher(amqp_url, topology)
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(publisher.close)
+        database = await stack.enter_async_context(open_database(settings, "payments"))
+        provider = await stack.enter_async_context(open_stripe(settings))
+        store = Store(database)
+        await store.prepare()
+        payments = Payments(store, provider, clock, settings.reconcile_after)
+        attend = asyncio.Event()
+        applier = WebhookApplier(store, provider, payments, clock, attend)
+        await stack.enter_async_context(Relay([store.payments], publisher).running())
+        await stack.enter_async_context(background("webhooks", applier.run))
+        await stack.enter_async_context(background("webhooks:watch", applier.watch))
+        attendant = consumers.attendant(payments, attend, settings.reconcile_every_seconds)
+        await stack.enter_async_context(background("attendant", attendant))
+        await stack.enter_async_context(Consumer(amqp_url, topology, consumers.refunds(payments)).running())
+        yield

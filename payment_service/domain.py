@@ -1,0 +1,276 @@
+"""What a payment is and how it changes. No I/O; each change is a new `Payment`, and says what happened.
+
+Reports from the gateway come in any order and any number of times. A payment takes from each what it does not know yet,
+and its state never goes back: captured money (`completed`) outranks a decline or a cancellation heard before or after.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Literal
+
+from payment_service.errors import AmountDiffers, NotRefundable, RefundDiffers, RefundTooLarge
+from service_kit.errors import Invalid
+
+Status = Literal["pending", "completed", "failed", "cancelled", "refunded"]
+RefundStatus = Literal["pending", "succeeded", "failed"]
+Outcome = Literal["succeeded", "failed", "cancelled", "open"]
+Happening = Literal["PaymentRequested", "PaymentSucceeded", "PaymentFailed", "PaymentRefunded"]
+
+TRANSITIONS: dict[Status, frozenset[Status]] = {
+    "pending": frozenset({"completed", "failed", "cancelled"}),
+    # Money that was taken all the same must lead to a ticket or a refund.
+    "failed": frozenset({"completed"}),
+    "cancelled": frozenset({"completed"}),
+    "completed": frozenset({"refunded"}),
+    "refunded": frozenset(),
+}
+ATTENDED_AGAIN = timedelta(seconds=30)
+SELDOM = timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True)
+class IntentReport:
+    """What the gateway says of an intent. `payment_id` is what we wrote into it; `amount` in our minor units."""
+
+    intent: str
+    outcome: Outcome
+    payment_id: str | None = None
+    failure: str | None = None
+    amount: int | None = None
+    currency: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RefundReport:
+    """What the gateway says of one refund. `refund_id` is ours, absent where the refund was made at the gateway."""
+
+    intent: str
+    reference: str
+    amount: int
+    status: RefundStatus
+    refund_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ChargeReport:
+    """How much of a charge was refunded by then, in all."""
+
+    intent: str
+    refunded: int
+
+
+Report = IntentReport | RefundReport | ChargeReport
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookEvent:
+    """A webhook whose signature is good. `body` is its JSON text."""
+
+    id: str
+    type: str
+    body: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refund:
+    id: str
+    amount: int
+    reason: str
+    status: RefundStatus
+    requested_at: datetime
+    reference: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Payment:
+    """One booking's payment. `due_at`: when the worker must look after it, None when nothing is left to do.
+
+    `unread_refunds`: a total of refunds that the gateway told of and that is more than we know, so that its list of
+    them must be read; else 0.
+    """
+
+    id: str
+    version: int
+    booking_id: str
+    user_id: str
+    amount: int
+    currency: str
+    description: str
+    status: Status
+    provider: str
+    created_at: datetime
+    updated_at: datetime
+    due_at: datetime | None
+    reference: str | None = None
+    client_secret: str | None = None
+    failure: str | None = None
+    cancel_intent: bool = False
+    unread_refunds: int = 0
+    refunds: tuple[Refund, ...] = ()
+
+    @property
+    def refunded(self) -> int:
+        """Minor units that went back for certain."""
+        return sum(refund.amount for refund in self.refunds if refund.status == "succeeded")
+
+    @property
+    def refundable(self) -> int:
+        """What is left to refund, refunds under way taken off."""
+        return self.amount - sum(refund.amount for refund in self.refunds if refund.status != "failed")
+
+    @property
+    def open_refunds(self) -> list[Refund]:
+        return [refund for refund in self.refunds if refund.status == "pending"]
+
+    @property
+    def unattended(self) -> bool:
+        """Whether something is still to be done or heard at the gateway."""
+        return self.status == "pending" or self.cancel_intent or bool(self.unread_refunds or self.open_refunds)
+
+    def refund(self, refund_id: str) -> Refund | None:
+        return next((refund for refund in self.refunds if refund.id == refund_id), None)
+
+    def attend_next(self, now: datetime) -> datetime | None:
+        """When to look again: soon at first, then ever more seldom."""
+        return now + min(max(ATTENDED_AGAIN, now - self.updated_at), SELDOM) if self.unattended else None
+
+    def require_same(self, user_id: str, amount: int, currency: str) -> None:
+        """Raise AmountDiffers where a repeated request asks for something else."""
+        if (self.user_id, self.amount, self.currency) != (user_id, amount, currency):
+            raise AmountDiffers(amount=self.amount, currency=self.currency)
+
+    def attached(self, reference: str, client_secret: str, now: datetime) -> "Change | None":
+        """The intent was made at the gateway."""
+        if self.client_secret is not None:
+            return None
+        return self._changed(now, reference=reference, client_secret=client_secret)
+
+    def with_refund(self, refund_id: str, amount: int | None, reason: str, now: datetime) -> "Change | None":
+        """Claim `amount` (None: all that is left) for a refund; None where this refund is known already.
+
+        One that the gateway refused outright is tried afresh. Raises NotRefundable, RefundTooLarge, RefundDiffers,
+        Invalid.
+        """
+        known = self.refund(refund_id)
+        if known and amount not in {None, known.amount}:
+            raise RefundDiffers(amount=known.amount)
+        if known and (known.status != "failed" or known.reference):
+            return None
+        if self.status not in {"completed", "refunded"}:
+            raise NotRefundable(f"The payment is {self.status}: there is nothing to refund", payment_status=self.status)
+        if amount is not None and amount > self.amount:
+            raise Invalid(f"Only {self.amount} was paid", faults=[("/amount", f"at most {self.amount}")])
+        if self.refundable <= 0 or (amount or 0) > self.refundable:
+            raise RefundTooLarge(refundable=self.refundable, currency=self.currency)
+        refund = Refund(refund_id, amount or self.refundable, reason, "pending", now)
+        others = (each for each in self.refunds if each is not known)
+        # The caller sends it at once; the worker sees to it should the caller die.
+        return self._changed(now, refunds=(*others, refund), due_at=now + ATTENDED_AGAIN)
+
+    def learn(self, report: Report, now: datetime) -> "Change | None":
+        """Take in a report; None where it says nothing new. Raises AmountDiffers for a success over another sum."""
+        match report:
+            case IntentReport():
+                return self._learn_intent(report, now)
+            case RefundReport():
+                return self._learn_refund(report, now)
+            case ChargeReport():
+                if report.refunded <= max(self.refunded, self.unread_refunds):
+                    return None
+                return self._changed(now, unread_refunds=report.refunded, due_at=now)
+
+    def refunds_read(self, told: int, now: datetime) -> "Change | None":
+        """The gateway's list of refunds was taken in, after it had told of `told` and of no more since."""
+        if not self.unread_refunds or self.unread_refunds != told:
+            return None
+        read = replace(self, unread_refunds=0)
+        return read._changed(now, due_at=self.due_at if read.unattended else None)
+
+    def _learn_intent(self, report: IntentReport, now: datetime) -> "Change | None":
+        reference = self.reference or report.intent
+        match report.outcome:
+            case "succeeded" if self._may_become("completed"):
+                if report.amount not in {None, self.amount} or report.currency not in {None, self.currency}:
+                    raise AmountDiffers(amount=self.amount, currency=self.currency)
+                return self._completed(reference, now)
+            case "failed" if self._may_become("failed"):
+                # The seats are let go, so the intent must not succeed any more: it is cancelled next.
+                return self._changed(
+                    now,
+                    "PaymentFailed",
+                    status="failed",
+                    reference=reference,
+                    failure=report.failure,
+                    cancel_intent=True,
+                    due_at=now,
+                )
+            case "cancelled" if self._may_become("cancelled"):
+                return self._changed(
+                    now, "PaymentFailed", status="cancelled", reference=reference, failure=report.failure, due_at=None
+                )
+            case "cancelled" if self.cancel_intent:
+                return self._changed(now, cancel_intent=False, due_at=now if self.unread_refunds else None)
+        return None
+
+    def _may_become(self, status: Status) -> bool:
+        return status in TRANSITIONS[self.status]
+
+    def _completed(self, reference: str, now: datetime) -> "Change":
+        done = self._changed(
+            now,
+            "PaymentSucceeded",
+            status="completed",
+            reference=reference,
+            failure=None,
+            cancel_intent=False,
+            due_at=now if self.open_refunds or self.unread_refunds else None,
+        )
+        if not self.refunded:
+            return done
+        # Refunds were heard of before the payment itself; only now do they count.
+        status = "refunded" if self.refunded >= self.amount else "completed"
+        return done.then(done.payment._changed(now, "PaymentRefunded", status=status))
+
+    def _learn_refund(self, report: RefundReport, now: datetime) -> "Change | None":
+        known = self._matching(report)
+        if known is None:
+            if report.status == "failed":
+                return None
+            made = Refund(report.reference, report.amount, "made at the gateway", report.status, now, report.reference)
+            return self._refunds_changed(now, (*self.refunds, made))
+        if known.status != "pending" or (report.status == "pending" and known.reference):
+            return None
+        settled = replace(known, status=report.status, reference=report.reference or known.reference)
+        return self._refunds_changed(now, tuple(settled if refund is known else refund for refund in self.refunds))
+
+    def _matching(self, report: RefundReport) -> Refund | None:
+        for refund in self.refunds:
+            if refund.id == report.refund_id or (refund.reference and refund.reference == report.reference):
+                return refund
+        return None
+
+    def _refunds_changed(self, now: datetime, refunds: tuple[Refund, ...]) -> "Change":
+        changed = replace(self, refunds=refunds)
+        due_at = self.due_at if changed.unattended else None
+        # Refunds of a payment that we don't know to be captured count once we do.
+        if self.status not in {"completed", "refunded"} or changed.refunded <= self.refunded:
+            return changed._changed(now, due_at=due_at)
+        status = "refunded" if changed.refunded >= self.amount else self.status
+        return changed._changed(now, "PaymentRefunded", status=status, due_at=due_at)
+
+    def _changed(self, now: datetime, *happened: Happening, **fields: object) -> "Change":
+        # mypy can't check the fields of `replace` through **; all callers stand above.
+        payment = replace(self, version=self.version + 1, updated_at=now, **fields)  # type: ignore[arg-type]
+        return Change(self.version, payment, tuple((type_, payment) for type_ in happened))
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A payment made from version `before`, and what happened on the way, each with the state of then."""
+
+    before: int
+    payment: Payment
+    happened: tuple[tuple[Happening, Payment], ...] = ()
+
+    def then(self, later: "Change") -> "Change":
+        return Change(self.before, later.payment, self.happened + later.happened)

@@ -1,0 +1,190 @@
+"""The use cases of payments, one method each."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+
+from messaging.envelope import Event, new_event
+from messaging.events import PaymentState
+from payment_service.domain import Change, Payment, Refund, RefundReport, Report
+from payment_service.errors import PaymentNotFound, RefundRefused
+from payment_service.provider import Provider
+from payment_service.store import Store
+from service_kit.auth import Principal
+from service_kit.clock import Clock
+from service_kit.errors import DomainError, Unavailable
+from service_kit.logs import get_logger
+
+log = get_logger(__name__)
+# While one worker attends to a payment no other does; longer than any exchange with the gateway takes.
+ATTENDING = timedelta(seconds=60)
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What is to be paid, by whom, for which booking."""
+
+    booking_id: str
+    user_id: str
+    amount: int
+    currency: str
+    description: str = ""
+
+
+class Payments:
+    def __init__(self, store: Store, provider: Provider, clock: Clock, reconcile_after: timedelta) -> None:
+        self._store = store
+        self._provider = provider
+        self._clock = clock
+        self._reconcile_after = reconcile_after
+
+    async def open(self, order: Order, payment_id: str) -> tuple[Payment, bool]:
+        """The payment of a booking with its intent, and whether it is new. Raises AmountDiffers, GatewayRefused.
+
+        The payment is written before the gateway is asked, and the gateway is asked under the payment's id: whoever
+        repeats this after a crash, at whatever step, ends up with the same intent.
+        """
+        payment = self._new(order, payment_id)
+        created = await self._store.add(payment, [self._event("PaymentRequested", payment)])
+        if not created:
+            payment = _found(await self._store.of_booking(order.booking_id))
+            payment.require_same(order.user_id, order.amount, order.currency)
+        if payment.client_secret is None:
+            intent = await self._provider.create_intent(payment)
+            payment = await self._update(
+                payment, lambda it: it.attached(intent.reference, intent.client_secret, self._clock.now())
+            )
+        return payment, created
+
+    async def get(self, payment_id: str, reader: Principal) -> Payment:
+        """Raises PaymentNotFound, also where it belongs to somebody else."""
+        payment = _found(await self._store.get(payment_id))
+        if not reader.privileged and reader.subject != payment.user_id:
+            raise PaymentNotFound
+        return payment
+
+    async def refund(self, payment_id: str, refund_id: str, amount: int | None, reason: str) -> tuple[Payment, Refund]:
+        """Refund a part, or all that is left; once per `refund_id`.
+
+        The claim on the money is written first. While the gateway is down the refund stays pending, and the worker
+        sees it through. Raises PaymentNotFound, NotRefundable, RefundTooLarge, RefundDiffers, RefundRefused.
+        """
+        payment = _found(await self._store.get(payment_id))
+        payment = await self._update(payment, lambda it: it.with_refund(refund_id, amount, reason, self._clock.now()))
+        try:
+            payment = await self._send_refund(payment, refund_id)
+        except Unavailable:
+            log.warning("refund_waits_for_the_gateway", payment_id=payment_id, refund_id=refund_id)
+        refund = payment.refund(refund_id)
+        assert refund is not None  # noqa: S101 - it was added above, and refunds are never removed
+        if refund.status == "failed":
+            raise RefundRefused
+        return payment, refund
+
+    async def learn(self, report: Report) -> bool:
+        """Take in what the gateway says; False where it is about no payment of ours."""
+        payment = await self._store.of_report(report)
+        if payment is None:
+            return False
+        await self._learn(payment, report)
+        return True
+
+    async def attend(self) -> bool:
+        """Look after one payment that is due: cancel its intent, send or ask for refunds, ask how it stands.
+
+        This is what finds lost webhooks and finishes what a crash left. False where nothing is due.
+        """
+        payment = await self._store.claim_payment(self._clock.now(), ATTENDING)
+        if payment is None:
+            return False
+        claimed = payment
+        try:
+            payment = await self._attend_to(payment)
+        except (DomainError, ValueError) as error:  # one payment that can't be helped must not keep others waiting
+            log.warning("payment_left_for_later", payment_id=payment.id, error=repr(error))
+        await self._store.attended(claimed, payment.attend_next(self._clock.now()))
+        return True
+
+    async def _attend_to(self, payment: Payment) -> Payment:
+        if payment.reference and payment.cancel_intent:
+            payment = await self._learn(payment, await self._provider.cancel_intent(payment.reference))
+        elif payment.reference and payment.status == "pending":
+            payment = await self._learn(payment, await self._provider.get_intent(payment.reference))
+        if payment.reference and (told := payment.unread_refunds):
+            for report in await self._provider.list_refunds(payment.reference):
+                payment = await self._learn(payment, report)
+            payment = await self._update(payment, lambda it: it.refunds_read(told, self._clock.now()))
+        for refund in payment.open_refunds:
+            payment = await self._send_refund(payment, refund.id)
+        return payment
+
+    async def _send_refund(self, payment: Payment, refund_id: str) -> Payment:
+        """Make the refund at the gateway, or ask how it stands there. A refusal gives the claim back."""
+        refund = payment.refund(refund_id)
+        if refund is None or refund.status != "pending":
+            return payment
+        try:
+            if refund.reference:
+                report = await self._provider.get_refund(refund.reference)
+            else:
+                report = await self._provider.create_refund(payment, refund)
+        except RefundRefused as error:
+            log.error("refund_refused", payment_id=payment.id, refund_id=refund_id, error=str(error))
+            refused = RefundReport(payment.reference or "", refund.reference or "", refund.amount, "failed", refund_id)
+            await self._learn(payment, refused)
+            raise
+        return await self._learn(payment, report)
+
+    async def _learn(self, payment: Payment, report: Report) -> Payment:
+        return await self._update(payment, lambda it: it.learn(report, self._clock.now()))
+
+    async def _update(self, payment: Payment, step: Callable[[Payment], Change | None]) -> Payment:
+        """Apply `step` to the payment as it was read, and again to what others made of it until it is written."""
+        while True:
+            change = step(payment)
+            if change is None:
+                return payment
+            if await self._store.save(change, [self._event(type_, then) for type_, then in change.happened]):
+                return change.payment
+            payment = _found(await self._store.get(payment.id))
+
+    def _new(self, order: Order, payment_id: str) -> Payment:
+        now = self._clock.now()
+        return Payment(
+            id=payment_id,
+            version=1,
+            booking_id=order.booking_id,
+            user_id=order.user_id,
+            amount=order.amount,
+            currency=order.currency,
+            description=order.description,
+            status="pending",
+            provider=self._provider.name,
+            created_at=now,
+            updated_at=now,
+            due_at=now + self._reconcile_after,
+        )
+
+    def _event(self, type_: str, payment: Payment) -> Event[PaymentState]:
+        state = PaymentState(
+            payment_id=payment.id,
+            version=payment.version,
+            booking_id=payment.booking_id,
+            user_id=payment.user_id,
+            status=payment.status,
+            amount=payment.amount,
+            refunded=payment.refunded,
+            currency=payment.currency,
+            provider=payment.provider,
+            provider_reference=payment.reference,
+            failure=payment.failure,
+        )
+        return new_event(
+            type_, source="payment_service", subject=payment.id, version=payment.version, data=state, clock=self._clock
+        )
+
+
+def _found(payment: Payment | None) -> Payment:
+    if payment is None:
+        raise PaymentNotFound
+    return payment

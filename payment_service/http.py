@@ -1,0 +1,167 @@
+"""The routes of payments."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Request, Response
+from pydantic import Field
+
+from payment_service.domain import Payment, Refund, RefundStatus, Status
+from payment_service.handlers import Order, Payments
+from payment_service.webhooks import WebhookInbox
+from service_kit.auth import AdminOrService, Caller, Principal, ServiceOnly
+from service_kit.etags import answer_304, etag, not_modified
+from service_kit.idempotency import IdempotentRoute, resource_id
+from service_kit.models import Currency, Id, Line, Minor, Model, Moment
+
+router = APIRouter(prefix="/api/v1/payments", tags=["payments"], route_class=IdempotentRoute)
+# Without idempotency keys: anybody may call it, and an event has its own id.
+webhook_router = APIRouter(prefix="/api/v1/payments", tags=["payments"])
+
+Charged = Annotated[Minor, Field(ge=1)]
+
+
+class PaymentRequest(Model):
+    booking_id: Id
+    user_id: Id
+    amount: Charged
+    currency: Currency
+    description: Annotated[Line, Field(max_length=500)] = ""
+
+
+class RefundRequest(Model):
+    """Without an amount: all that is left."""
+
+    amount: Charged | None = None
+    reason: Annotated[Line, Field(max_length=500)] = ""
+
+
+class RefundAnswer(Model):
+    refund_id: str
+    amount: int
+    reason: str
+    status: RefundStatus
+    requested_at: Moment
+
+
+class PaymentAnswer(Model):
+    """`paymentIntent` is the gateway's id; `clientSecret`, for the payer alone, confirms it there."""
+
+    payment_id: str
+    booking_id: str
+    user_id: str
+    status: Status
+    amount: int
+    refunded: int
+    currency: str
+    description: str
+    provider: str
+    payment_intent: str | None
+    client_secret: str | None
+    failure: str | None
+    refunds: list[RefundAnswer]
+    version: int
+    created_at: Moment
+    updated_at: Moment
+
+
+class RefundMade(RefundAnswer):
+    """A refund with its payment's state after it."""
+
+    payment_id: str
+    booking_id: str
+    currency: str
+    refunded: int
+    payment_status: Status
+
+
+class Received(Model):
+    received: bool = True
+
+
+@router.post("", status_code=201, response_model=PaymentAnswer)
+async def open_payment(
+    body: PaymentRequest, request: Request, response: Response, caller: ServiceOnly
+) -> PaymentAnswer:
+    """The payment intent of a booking: made once, and the same again on a repeat (200)."""
+    order = Order(body.booking_id, body.user_id, body.amount, body.currency, body.description)
+    payment, created = await _payments(request).open(order, resource_id(request))
+    if not created:
+        response.status_code = 200
+    response.headers["Location"] = f"/api/v1/payments/{payment.id}"
+    response.headers["ETag"] = etag(payment.version)
+    return _answer(payment, caller)
+
+
+@router.get("/{payment_id}", response_model=PaymentAnswer)
+async def get_payment(
+    payment_id: str, request: Request, response: Response, caller: Caller
+) -> PaymentAnswer | Response:
+    """A payment, for who pays it, admins and services."""
+    payment = await _payments(request).get(payment_id, caller)
+    tag = etag(payment.version)
+    if not_modified(request, tag):
+        return answer_304(tag)
+    response.headers["ETag"] = tag
+    return _answer(payment, caller)
+
+
+@router.post("/{payment_id}/refund", status_code=201, response_model=RefundMade)
+async def refund_payment(
+    payment_id: str, request: Request, _: AdminOrService, body: RefundRequest | None = None
+) -> RefundMade:
+    """Give money back, in whole or in part; `pending` until the gateway has done it."""
+    asked = body or RefundRequest()
+    payment, refund = await _payments(request).refund(payment_id, resource_id(request), asked.amount, asked.reason)
+    return RefundMade(
+        **_refund(refund).model_dump(),
+        payment_id=payment.id,
+        booking_id=payment.booking_id,
+        currency=payment.currency,
+        refunded=payment.refunded,
+        payment_status=payment.status,
+    )
+
+
+@webhook_router.post("/webhook", response_model=Received)
+async def receive_webhook(request: Request) -> Received:
+    """The gateway's events: `Stripe-Signature` over the raw body; 200 only once the event is stored."""
+    inbox: WebhookInbox = request.app.state.webhooks
+    await inbox.receive(await request.body(), request.headers.get("stripe-signature"))
+    return Received()
+
+
+def _payments(request: Request) -> Payments:
+    payments: Payments = request.app.state.payments
+    return payments
+
+
+def _answer(payment: Payment, reader: Principal) -> PaymentAnswer:
+    may_pay = reader.role == "service" or reader.subject == payment.user_id
+    return PaymentAnswer(
+        payment_id=payment.id,
+        booking_id=payment.booking_id,
+        user_id=payment.user_id,
+        status=payment.status,
+        amount=payment.amount,
+        refunded=payment.refunded,
+        currency=payment.currency,
+        description=payment.description,
+        provider=payment.provider,
+        payment_intent=payment.reference,
+        client_secret=payment.client_secret if may_pay else None,
+        failure=payment.failure,
+        refunds=[_refund(refund) for refund in payment.refunds],
+        version=payment.version,
+        created_at=payment.created_at,
+        updated_at=payment.updated_at,
+    )
+
+
+def _refund(refund: Refund) -> RefundAnswer:
+    return RefundAnswer(
+        refund_id=refund.id,
+        amount=refund.amount,
+        reason=refund.reason,
+        status=refund.status,
+        requested_at=refund.requested_at,
+    )

@@ -1,0 +1,43 @@
+"""The port to a payment gateway. Stripe is behind it, or the sandbox that speaks Stripe's API."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from payment_service.domain import IntentReport, Payment, Refund, RefundReport, Report, WebhookEvent
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """An intent as made at the gateway: `client_secret` lets the buyer, and nobody else, confirm it."""
+
+    reference: str
+    client_secret: str
+
+
+class Provider(Protocol):
+    """All calls raise Unavailable while the gateway is down or too slow; each can be repeated without harm."""
+
+    @property
+    def name(self) -> str: ...
+
+    async def create_intent(self, payment: Payment) -> Intent:
+        """The same intent for the same payment id. Raises GatewayRefused."""
+
+    async def get_intent(self, reference: str) -> IntentReport: ...
+
+    async def cancel_intent(self, reference: str) -> IntentReport:
+        """Cancel it unless it is settled already; says what it is now."""
+
+    async def create_refund(self, payment: Payment, refund: Refund) -> RefundReport:
+        """The same refund for the same refund id. Raises RefundRefused."""
+
+    async def get_refund(self, reference: str) -> RefundReport: ...
+
+    async def list_refunds(self, intent: str) -> list[RefundReport]: ...
+
+    def read_webhook(self, body: bytes, signature: str | None, now: datetime) -> WebhookEvent:
+        """Raises BadWebhook."""
+
+    def report_of(self, event: WebhookEvent) -> Report | None:
+        """What a webhook says, or None for a kind that is of no interest. Raises ValueError where it is unreadable."""

@@ -1,0 +1,130 @@
+"""Stripe behind the provider port, by its official SDK; another base address makes it talk to the sandbox."""
+
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from datetime import datetime
+
+import aiohttp
+import stripe
+from pydantic import SecretStr
+
+from payment_service.config import Settings
+from payment_service.domain import IntentReport, Payment, Refund, RefundReport, Report, WebhookEvent
+from payment_service.errors import GatewayRefused, RefundRefused
+from payment_service.provider import Intent
+from payment_service.stripe_webhook import intent_report, read_webhook, refund_report, report_of, to_stripe
+from service_kit.errors import Unavailable
+from service_kit.logs import get_logger
+
+log = get_logger(__name__)
+NETWORK_RETRIES = 1
+
+
+@asynccontextmanager
+async def open_stripe(settings: Settings) -> AsyncIterator["StripeProvider"]:
+    """A provider with its own connection pool."""
+    async with aiohttp.ClientSession() as session:
+        client = stripe.StripeClient(
+            settings.stripe_api_key.get_secret_value(),
+            base_addresses={"api": settings.stripe_base_url},
+            max_network_retries=NETWORK_RETRIES,
+            http_client=stripe.AIOHTTPClient(
+                session=session, timeout=aiohttp.ClientTimeout(total=settings.stripe_timeout_seconds)
+            ),
+        )
+        yield StripeProvider(client, settings.webhook_secrets)
+
+
+@contextmanager
+def _outages() -> Iterator[None]:
+    """Turn what passes by itself, or by an operator's hand, into Unavailable; refusals go on to the caller."""
+    try:
+        yield
+    except (stripe.AuthenticationError, stripe.PermissionError) as error:
+        log.error("gateway_refuses_our_key", error=error.user_message)
+        raise Unavailable("The payment gateway refuses our key") from error
+    except stripe.InvalidRequestError:
+        raise
+    except (stripe.StripeError, aiohttp.ClientError, TimeoutError) as error:
+        raise Unavailable("The payment gateway does not answer") from error
+
+
+class StripeProvider:
+    """Idempotency keys are our own ids, so that a repeat after a crash finds what was made before it."""
+
+    name = "stripe"
+
+    def __init__(self, client: stripe.StripeClient, secrets: Sequence[SecretStr]) -> None:
+        self._intents = client.v1.payment_intents
+        self._refunds = client.v1.refunds
+        self._secrets = secrets
+
+    async def create_intent(self, payment: Payment) -> Intent:
+        params: stripe.params.PaymentIntentCreateParams = {
+            "amount": to_stripe(payment.amount, payment.currency),
+            "currency": payment.currency.lower(),
+            "metadata": {"paymentId": payment.id, "bookingId": payment.booking_id},
+            # Cards settle at once; slower ways to pay outlast any hold.
+            "allowed_payment_method_types": ["card"],
+        }
+        if payment.description:
+            params["description"] = payment.description
+        try:
+            with _outages():
+                made = await self._intents.create_async(params, {"idempotency_key": payment.id})
+        except stripe.InvalidRequestError as error:
+            raise GatewayRefused(error.user_message) from error
+        if made.client_secret is None:
+            raise Unavailable("The payment gateway gave no client secret")
+        return Intent(made.id, made.client_secret)
+
+    async def get_intent(self, reference: str) -> IntentReport:
+        try:
+            with _outages():
+                return intent_report((await self._intents.retrieve_async(reference)).to_dict())
+        except stripe.InvalidRequestError as error:
+            raise GatewayRefused(error.user_message) from error
+
+    async def cancel_intent(self, reference: str) -> IntentReport:
+        try:
+            with _outages():
+                return intent_report((await self._intents.cancel_async(reference)).to_dict())
+        except stripe.InvalidRequestError as error:
+            if error.code != "payment_intent_unexpected_state":
+                raise GatewayRefused(error.user_message) from error
+        return await self.get_intent(reference)
+
+    async def create_refund(self, payment: Payment, refund: Refund) -> RefundReport:
+        params: stripe.params.RefundCreateParams = {
+            "payment_intent": payment.reference or "",
+            "amount": to_stripe(refund.amount, payment.currency),
+            "reason": "requested_by_customer",
+            "metadata": {"refundId": refund.id, "paymentId": payment.id, "reason": refund.reason[:500]},
+        }
+        try:
+            with _outages():
+                made = await self._refunds.create_async(params, {"idempotency_key": refund.id})
+        except stripe.InvalidRequestError as error:
+            raise RefundRefused(error.user_message) from error
+        return refund_report(made.to_dict())
+
+    async def get_refund(self, reference: str) -> RefundReport:
+        try:
+            with _outages():
+                return refund_report((await self._refunds.retrieve_async(reference)).to_dict())
+        except stripe.InvalidRequestError as error:
+            raise RefundRefused(error.user_message) from error
+
+    async def list_refunds(self, intent: str) -> list[RefundReport]:
+        try:
+            with _outages():
+                page = await self._refunds.list_async({"payment_intent": intent, "limit": 100})
+                return [refund_report(refund.to_dict()) async for refund in page.auto_paging_iter()]
+        except stripe.InvalidRequestError as error:
+            raise GatewayRefused(error.user_message) from error
+
+    def read_webhook(self, body: bytes, signature: str | None, now: datetime) -> WebhookEvent:
+        return read_webhook(body, signature, self._secrets, now)
+
+    def report_of(self, event: WebhookEvent) -> Report | None:
+        return report_of(event)

@@ -1,0 +1,156 @@
+"""Stripe's webhooks: is one genuine and recent, and what does it say."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated, Any
+
+import stripe
+from pydantic import BaseModel, BeforeValidator, Field, SecretStr, ValidationError
+
+from payment_service.domain import ChargeReport, IntentReport, Outcome, RefundReport, RefundStatus, Report, WebhookEvent
+from payment_service.errors import BadWebhook
+
+OLDEST_SECONDS = 300
+# Clocks differ a little; the SDK itself lets any future date pass.
+AHEAD_SECONDS = 5
+OUTCOMES: dict[str, Outcome] = {
+    "payment_intent.succeeded": "succeeded",
+    "payment_intent.payment_failed": "failed",
+    "payment_intent.canceled": "cancelled",
+    "payment_intent.processing": "open",
+    "payment_intent.requires_action": "open",
+}
+REFUND_TYPES = {"refund.created", "refund.updated", "refund.failed", "charge.refund.updated"}
+REFUND_STATUSES: dict[str, RefundStatus] = {"succeeded": "succeeded", "failed": "failed", "canceled": "failed"}
+# Stripe charges these in hundredths, although ISO 4217 gives them no minor unit.
+IN_HUNDREDTHS = {"ISK", "UGX"}
+
+# An id, where Stripe may send the whole object instead.
+Reference = Annotated[str, BeforeValidator(lambda value: value.get("id") if isinstance(value, dict) else value)]
+Metadata = Annotated[dict[str, str], BeforeValidator(lambda value: value or {})]
+
+
+class _Data(BaseModel):
+    object: dict[str, Any]
+
+
+class _Event(BaseModel):
+    id: Annotated[str, Field(pattern=r"^[0-9A-Za-z_-]{1,128}$")]
+    type: Annotated[str, Field(min_length=1, max_length=200)]
+    data: _Data
+
+
+class _Intent(BaseModel):
+    id: str
+    status: str | None = None
+    amount: int | None = None
+    currency: str | None = None
+    metadata: Metadata = {}
+    last_payment_error: dict[str, Any] | None = None
+    cancellation_reason: str | None = None
+
+
+class _Refund(BaseModel):
+    id: str
+    amount: int
+    currency: str
+    status: str
+    payment_intent: Reference
+    metadata: Metadata = {}
+
+
+class _Charge(BaseModel):
+    amount_refunded: int
+    currency: str
+    payment_intent: Reference
+
+
+def to_stripe(amount: int, currency: str) -> int:
+    return amount * 100 if currency in IN_HUNDREDTHS else amount
+
+
+def from_stripe(amount: int, currency: str) -> int:
+    return amount // 100 if currency.upper() in IN_HUNDREDTHS else amount
+
+
+def read_webhook(body: bytes, signature: str | None, secrets: Sequence[SecretStr], now: datetime) -> WebhookEvent:
+    """The event in a body that one of the `secrets` signed, lately. Raises BadWebhook."""
+    try:
+        text = body.decode()
+    except UnicodeDecodeError as error:
+        raise BadWebhook("The body is not UTF-8") from error
+    # The SDK compares signatures as text, which fails on anything but ASCII.
+    if not signature or not signature.isascii():
+        raise BadWebhook("Stripe-Signature is missing or malformed")
+    if not any(_signed(text, signature, secret.get_secret_value()) for secret in secrets):
+        raise BadWebhook("The signature does not match the body")
+    age = int(now.timestamp()) - _timestamp(signature)
+    if not -AHEAD_SECONDS <= age <= OLDEST_SECONDS:
+        raise BadWebhook("The signature is too old or dated ahead")
+    try:
+        event = _Event.model_validate_json(text)
+    except ValidationError as error:
+        raise BadWebhook("The body is not an event") from error
+    return WebhookEvent(event.id, event.type, text)
+
+
+def _signed(text: str, signature: str, secret: str) -> bool:
+    try:
+        # Without a tolerance: age is judged by the injected clock, in both directions.
+        stripe.WebhookSignature.verify_header(text, signature, secret)
+    except stripe.SignatureVerificationError:
+        return False
+    return True
+
+
+def _timestamp(signature: str) -> int:
+    """The first `t` of a header that was verified, as the verifier took it."""
+    return next(int(part[2:]) for part in signature.split(",") if part.startswith("t="))
+
+
+def report_of(event: WebhookEvent) -> Report | None:
+    """What an event says, or None for a type that is of no interest. Raises ValueError where it is unreadable."""
+    if event.type in OUTCOMES:
+        return intent_report(_object(event), OUTCOMES[event.type])
+    if event.type in REFUND_TYPES:
+        return refund_report(_object(event))
+    if event.type == "charge.refunded":
+        charge = _Charge.model_validate(_object(event))
+        return ChargeReport(charge.payment_intent, from_stripe(charge.amount_refunded, charge.currency))
+    return None
+
+
+def _object(event: WebhookEvent) -> dict[str, Any]:
+    return _Event.model_validate_json(event.body).data.object
+
+
+def intent_report(values: dict[str, Any], outcome: Outcome | None = None) -> IntentReport:
+    """A report of an intent: `outcome` as its webhook says, else by its present status."""
+    intent = _Intent.model_validate(values)
+    error = intent.last_payment_error or {}
+    outcome = outcome or _outcome(intent)
+    failure = {
+        "failed": error.get("decline_code") or error.get("code") or "payment_failed",
+        "cancelled": intent.cancellation_reason or "canceled",
+    }
+    currency = intent.currency.upper() if intent.currency else None
+    amount = from_stripe(intent.amount, currency or "") if intent.amount is not None else None
+    return IntentReport(intent.id, outcome, intent.metadata.get("paymentId"), failure.get(outcome), amount, currency)
+
+
+def _outcome(intent: _Intent) -> Outcome:
+    if intent.status == "requires_payment_method":
+        return "failed" if intent.last_payment_error else "open"
+    by_status: dict[str | None, Outcome] = {"succeeded": "succeeded", "canceled": "cancelled"}
+    return by_status.get(intent.status, "open")
+
+
+def refund_report(values: dict[str, Any]) -> RefundReport:
+    refund = _Refund.model_validate(values)
+    return RefundReport(
+        intent=refund.payment_intent,
+        reference=refund.id,
+        amount=from_stripe(refund.amount, refund.currency),
+        status=REFUND_STATUSES.get(refund.status, "pending"),
+        refund_id=refund.metadata.get("refundId"),
+    )

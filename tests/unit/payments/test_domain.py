@@ -1,0 +1,155 @@
+"""The states of a payment, and that no order of reports loses or doubles money."""
+
+from datetime import UTC, datetime, timedelta
+from itertools import permutations
+from typing import get_args
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from payment_service.domain import TRANSITIONS, ChargeReport, IntentReport, Payment, RefundReport, Report, Status
+from payment_service.errors import AmountDiffers, NotRefundable, RefundDiffers, RefundTooLarge
+from service_kit.errors import Invalid
+from tests.unit.payments.samples import payment
+
+NOW = datetime(2026, 11, 21, 20, tzinfo=UTC)
+SUCCESS, DECLINE, CANCEL = (IntentReport("pi_1", outcome) for outcome in ("succeeded", "failed", "cancelled"))
+REPORTS: dict[Status, Report] = {"completed": SUCCESS, "failed": DECLINE, "cancelled": CANCEL}
+
+
+def after(start: Payment, *reports: Report) -> Payment:
+    for report in reports:
+        if change := start.learn(report, NOW):
+            assert (change.before, change.payment.version > start.version) == (start.version, True)
+            start = change.payment
+    return start
+
+
+@pytest.mark.parametrize("start", get_args(Status))
+@pytest.mark.parametrize("end", REPORTS)
+def test_reports_move_a_payment_just_as_the_table_allows(start: Status, end: Status) -> None:
+    change = payment(NOW, status=start).learn(REPORTS[end], NOW)
+    assert (change is not None) == (end in TRANSITIONS[start])
+    if change:
+        assert change.payment.status == end
+
+
+@pytest.mark.parametrize("order", list(permutations([SUCCESS, DECLINE, CANCEL, SUCCESS, DECLINE])))
+def test_captured_money_wins_in_every_order(order: tuple[Report, ...]) -> None:
+    assert after(payment(NOW), *order).status == "completed"
+
+
+def test_a_decline_asks_for_the_intent_to_be_cancelled_and_a_cancellation_settles_it() -> None:
+    declined = after(payment(NOW), IntentReport("pi_1", "failed", failure="card_declined"))
+    assert (declined.status, declined.failure, declined.cancel_intent) == ("failed", "card_declined", True)
+    assert declined.due_at == NOW
+    settled = after(declined, CANCEL)
+    assert (settled.status, settled.cancel_intent, settled.due_at) == ("failed", False, None)
+    assert settled.learn(CANCEL, NOW) is None
+
+
+def test_a_success_over_another_sum_is_refused() -> None:
+    for report in (
+        IntentReport("pi_1", "succeeded", amount=999),
+        IntentReport("pi_1", "succeeded", amount=1000, currency="USD"),
+    ):
+        with pytest.raises(AmountDiffers):
+            payment(NOW).learn(report, NOW)
+
+
+def test_refunds_heard_of_before_the_payment_itself_count_after_it() -> None:
+    early = after(payment(NOW), RefundReport("pi_1", "re_1", 1000, "succeeded"))
+    assert early.status == "pending"
+    change = early.learn(SUCCESS, NOW)
+    assert change is not None
+    assert [type_ for type_, _ in change.happened] == ["PaymentSucceeded", "PaymentRefunded"]
+    assert [state.status for _, state in change.happened] == ["completed", "refunded"]
+    assert (change.before, change.payment.version) == (early.version, early.version + 2)
+
+
+def test_a_refund_is_counted_once_however_one_hears_of_it() -> None:
+    asked = payment(NOW, status="completed").with_refund("refund-1", None, "", NOW)
+    assert asked is not None
+    direct = RefundReport("pi_1", "re_1", 1000, "succeeded", "refund-1")
+    webhook = RefundReport("pi_1", "re_1", 1000, "succeeded")
+    done = after(asked.payment, direct, webhook, ChargeReport("pi_1", 1000), direct)
+    assert (done.status, done.refunded, len(done.refunds), done.unread_refunds) == ("refunded", 1000, 1, 0)
+
+
+def test_a_charge_with_more_refunded_than_known_makes_one_ask() -> None:
+    paid = payment(NOW, status="completed")
+    asking = after(paid, ChargeReport("pi_1", 300))
+    assert (asking.unread_refunds, asking.due_at, asking.refunded) == (300, NOW, 0)
+    known = after(asking, RefundReport("pi_1", "re_9", 300, "succeeded"))
+    assert known.refunds_read(200, NOW) is None
+    read = known.refunds_read(300, NOW)
+    assert read is not None
+    assert (read.payment.unread_refunds, read.payment.refunded, read.payment.due_at) == (0, 300, None)
+
+
+def test_a_refund_that_failed_gives_its_claim_back() -> None:
+    asked = payment(NOW, status="completed").with_refund("refund-1", 600, "", NOW)
+    assert asked is not None
+    assert asked.payment.refundable == 400
+    failed = after(asked.payment, RefundReport("pi_1", "", 600, "failed", "refund-1"))
+    assert (failed.refundable, failed.status) == (1000, "completed")
+    again = failed.with_refund("refund-1", 600, "", NOW)
+    assert again is not None
+    assert [refund.status for refund in again.payment.refunds] == ["pending"]
+
+
+def test_a_settled_refund_does_not_change_any_more() -> None:
+    asked = payment(NOW, status="completed").with_refund("refund-1", 600, "", NOW)
+    assert asked is not None
+    done = after(asked.payment, RefundReport("pi_1", "re_1", 600, "succeeded", "refund-1"))
+    assert done.learn(RefundReport("pi_1", "re_1", 600, "failed", "refund-1"), NOW) is None
+
+
+def test_refunds_have_their_limits() -> None:
+    paid = payment(NOW, status="completed")
+    with pytest.raises(Invalid):
+        paid.with_refund("r", 1001, "", NOW)
+    claimed = paid.with_refund("r", 700, "", NOW)
+    assert claimed is not None
+    assert claimed.payment.with_refund("r", 700, "", NOW) is None
+    with pytest.raises(RefundDiffers):
+        claimed.payment.with_refund("r", 701, "", NOW)
+    with pytest.raises(RefundTooLarge):
+        claimed.payment.with_refund("other", 301, "", NOW)
+    for status in ("pending", "failed", "cancelled"):
+        with pytest.raises(NotRefundable):
+            payment(NOW, status=status).with_refund("r", 1, "", NOW)
+
+
+def test_what_waits_longer_is_looked_at_more_seldom() -> None:
+    waiting = payment(NOW)
+    pauses = [waiting.attend_next(NOW + age) for age in (timedelta(0), timedelta(minutes=10), timedelta(days=1))]
+    assert pauses[0] == NOW + timedelta(seconds=30)
+    assert pauses[1] == NOW + timedelta(minutes=20)
+    assert pauses[2] == NOW + timedelta(days=1, hours=1)
+    assert payment(NOW, status="completed").attend_next(NOW) is None
+
+
+REPORT = st.one_of(
+    st.sampled_from([SUCCESS, DECLINE, CANCEL]),
+    st.builds(
+        RefundReport,
+        intent=st.just("pi_1"),
+        reference=st.sampled_from(["re_1", "re_2", "re_3"]),
+        amount=st.just(300),
+        status=st.sampled_from(["pending", "succeeded", "failed"]),
+    ),
+    st.builds(ChargeReport, intent=st.just("pi_1"), refunded=st.sampled_from([300, 600, 900])),
+)
+
+
+@given(st.lists(REPORT, max_size=12))
+def test_no_order_of_reports_goes_back_or_counts_twice(reports: list[Report]) -> None:
+    now = payment(NOW)
+    for report in reports:
+        before, now = now, after(now, report)
+        assert now.refunded >= before.refunded
+        assert now.status == before.status or now.status in TRANSITIONS[before.status]
+        assert now.refunded <= 900
+        assert after(now, report) == now or now.status != before.status

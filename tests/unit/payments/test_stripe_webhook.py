@@ -1,0 +1,116 @@
+"""Reading Stripe's webhooks: signatures, ages, and what each kind says."""
+
+import hashlib
+import hmac
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+import stripe
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import SecretStr
+
+from payment_service.domain import ChargeReport, IntentReport, RefundReport, WebhookEvent
+from payment_service.errors import BadWebhook
+from payment_service.sandbox.courier import signature
+from payment_service.stripe_webhook import from_stripe, intent_report, read_webhook, report_of, to_stripe
+
+NOW = datetime(2026, 11, 21, 20, tzinfo=UTC)
+SECRET = "whsec_unit"
+BODY = json.dumps({"id": "evt_1", "type": "ping", "data": {"object": {"name": "Café 🎭"}}}, ensure_ascii=False).encode()
+
+
+def read(body: bytes, header: str | None) -> WebhookEvent:
+    return read_webhook(body, header, [SecretStr("whsec_next"), SecretStr(SECRET)], NOW)
+
+
+def header(age: int = 0, body: bytes = BODY) -> str:
+    return signature(SECRET, int(NOW.timestamp()) - age, body)
+
+
+@pytest.mark.parametrize("age", [-5, 0, 300])
+def test_a_recent_webhook_is_read(age: int) -> None:
+    event = read(BODY, header(age))
+    assert (event.id, event.type, event.body.encode()) == ("evt_1", "ping", BODY)
+
+
+@pytest.mark.parametrize("age", [-6, -86_400, 301, 10**9])
+def test_an_old_or_future_one_is_refused(age: int) -> None:
+    with pytest.raises(BadWebhook):
+        read(BODY, header(age))
+
+
+def test_the_sandbox_signs_as_stripes_own_verifier_expects() -> None:
+    assert stripe.WebhookSignature.verify_header(BODY, header(), SECRET)
+
+
+def test_one_good_signature_among_several_is_enough() -> None:
+    timestamp, _, good = header().partition(",")
+    assert read(BODY, f"{timestamp},v1={'0' * 64},v0=00,{good}").id == "evt_1"
+
+
+def test_a_second_time_in_the_header_does_not_make_an_old_webhook_young() -> None:
+    with pytest.raises(BadWebhook):
+        read(BODY, f"{header(age=1000)},t={int(NOW.timestamp())}")
+
+
+@given(st.binary(max_size=200), st.text(max_size=100))
+def test_whatever_comes_is_refused_without_another_error(body: bytes, given_header: str) -> None:
+    with pytest.raises(BadWebhook):
+        read(body, given_header)
+
+
+@given(st.binary(max_size=200))
+def test_signed_nonsense_is_refused_too(body: bytes) -> None:
+    timestamp = int(NOW.timestamp())
+    mac = hmac.new(SECRET.encode(), f"{timestamp}.".encode() + body, hashlib.sha256).hexdigest()
+    with pytest.raises(BadWebhook):
+        read(body, f"t={timestamp},v1={mac}")
+
+
+def test_without_secrets_nothing_is_believed() -> None:
+    with pytest.raises(BadWebhook):
+        read_webhook(BODY, signature("", int(NOW.timestamp()), BODY), [], NOW)
+
+
+def said(type_: str, thing: dict[str, Any]) -> object:
+    return report_of(
+        WebhookEvent("evt_1", type_, json.dumps({"id": "evt_1", "type": type_, "data": {"object": thing}}))
+    )
+
+
+def test_each_kind_says_what_it_means() -> None:
+    thing = {"id": "pi_1", "amount": 5, "currency": "eur", "metadata": {"paymentId": "p"}}
+    assert said("payment_intent.succeeded", thing) == IntentReport("pi_1", "succeeded", "p", None, 5, "EUR")
+    declined = thing | {"last_payment_error": {"code": "card_declined", "decline_code": "lost_card"}}
+    assert said("payment_intent.payment_failed", declined) == IntentReport("pi_1", "failed", "p", "lost_card", 5, "EUR")
+    assert said("payment_intent.canceled", {"id": "pi_1", "metadata": None}) == IntentReport(
+        "pi_1", "cancelled", None, "canceled"
+    )
+    refund = {"id": "re_1", "amount": 5, "currency": "eur", "status": "canceled", "payment_intent": {"id": "pi_1"}}
+    assert said("refund.updated", refund) == RefundReport("pi_1", "re_1", 5, "failed")
+    charge = {"payment_intent": "pi_1", "amount_refunded": 7, "currency": "eur"}
+    assert said("charge.refunded", charge) == ChargeReport("pi_1", 7)
+    assert said("customer.created", {"id": "cus_1"}) is None
+
+
+@pytest.mark.parametrize(
+    ("fields", "outcome"),
+    [
+        ({"status": "succeeded"}, "succeeded"),
+        ({"status": "canceled"}, "cancelled"),
+        ({"status": "processing"}, "open"),
+        ({"status": "requires_action"}, "open"),
+        ({"status": "requires_payment_method"}, "open"),
+        ({"status": "requires_payment_method", "last_payment_error": {"code": "card_declined"}}, "failed"),
+    ],
+)
+def test_an_intent_that_was_asked_for_says_it_by_its_status(fields: dict[str, Any], outcome: str) -> None:
+    assert intent_report({"id": "pi_1"} | fields).outcome == outcome
+
+
+def test_stripe_takes_icelandic_crowns_in_hundredths() -> None:
+    assert (to_stripe(1500, "ISK"), from_stripe(150_000, "isk")) == (150_000, 1500)
+    assert (to_stripe(1500, "EUR"), from_stripe(1500, "jpy")) == (1500, 1500)
