@@ -33,7 +33,9 @@ log = get_logger(__name__)
 Handler = Callable[[Event[Any]], Awaitable[None]]
 BatchHandler = Callable[[Sequence[Event[Any]]], Awaitable[None]]
 
+# How often an event failed, and how often it waited for a dependency: only the first leads to parking.
 TRIES = "x-marquee-tries"
+WAITS = "x-marquee-waits"
 ERROR = "x-marquee-error"
 PUBLISH_SECONDS = 5.0
 CONNECT_SECONDS = 5.0
@@ -91,7 +93,7 @@ class Consumer:
             worker = self._take_batches if self._subscription.batch else self._take_singles
             async with asyncio.TaskGroup() as group:
                 group.create_task(worker(channel, arrived))
-                group.create_task(_until_lost(connection, channel))
+                group.create_task(_until_any(connection.closed(), channel.closed(), await _cancelled(channel)))
                 await queue.consume(arrived.put)
 
     async def _take_singles(self, channel: AbstractChannel, arrived: asyncio.Queue[AbstractIncomingMessage]) -> None:
@@ -161,24 +163,31 @@ class Consumer:
         CONSUMED.labels(self._subscription.queue, "done").inc()
 
     async def _failed(self, channel: AbstractChannel, message: AbstractIncomingMessage, error: Exception) -> None:
-        tries = _tries(message)
+        counts = {TRIES: count_of(message, TRIES), WAITS: count_of(message, WAITS)}
+        counter = WAITS if is_outage(error) else TRIES
         last = len(self._topology.retry_delays_ms) - 1
-        if not is_outage(error) and tries > last:
+        if counter == TRIES and counts[TRIES] > last:
             await self._park(channel, message, error)
             return
-        tier = min(tries, last)
+        tier = min(counts[counter], last)
+        counts[counter] += 1
         log.warning("message_retried", queue=self._subscription.queue, tier=tier, error=repr(error))
-        await self._move(channel, message, self._topology.retry_queue(self._subscription.queue, tier), tries + 1, error)
+        await self._move(channel, message, self._topology.retry_queue(self._subscription.queue, tier), counts, error)
         CONSUMED.labels(self._subscription.queue, "retried").inc()
 
     async def _park(self, channel: AbstractChannel, message: AbstractIncomingMessage, error: Exception) -> None:
         log.error("message_parked", queue=self._subscription.queue, message_id=message.message_id, error=repr(error))
         parked = self._topology.parked_queue(self._subscription.queue)
-        await self._move(channel, message, parked, _tries(message), error)
+        await self._move(channel, message, parked, {TRIES: count_of(message, TRIES)}, error)
         CONSUMED.labels(self._subscription.queue, "parked").inc()
 
     async def _move(
-        self, channel: AbstractChannel, message: AbstractIncomingMessage, queue: str, tries: int, error: Exception
+        self,
+        channel: AbstractChannel,
+        message: AbstractIncomingMessage,
+        queue: str,
+        counts: Mapping[str, int],
+        error: Exception,
     ) -> None:
         """Copy to another queue under confirm, then acknowledge here: at worst it is there twice, never lost."""
         copy = aio_pika.Message(
@@ -187,20 +196,30 @@ class Consumer:
             message_id=message.message_id,
             type=message.type,
             delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
-            headers={TRIES: tries, ERROR: f"{type(error).__name__}: {error}"[:2000]},
+            headers={**counts, ERROR: f"{type(error).__name__}: {error}"[:2000]},
         )
         await channel.default_exchange.publish(copy, queue, timeout=PUBLISH_SECONDS)
         await message.ack()
 
 
-def _tries(message: AbstractIncomingMessage) -> int:
-    value = message.headers.get(TRIES, 0)
+def count_of(message: AbstractIncomingMessage, header: str) -> int:
+    value = message.headers.get(header, 0)
     return value if isinstance(value, int) else 0
 
 
-async def _until_lost(connection: Any, channel: AbstractChannel) -> None:
-    await asyncio.wait(
-        [asyncio.ensure_future(connection.closed()), asyncio.ensure_future(channel.closed())],
-        return_when=asyncio.FIRST_COMPLETED,
-    )
-    raise AMQPConnectionError("the broker closed the connection")
+async def _cancelled(channel: AbstractChannel) -> asyncio.Future[None]:
+    """Done when the broker cancels a consumer on the open channel, as it does when its queue is deleted."""
+    cancelled: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def note(_: object) -> None:
+        if not cancelled.done():
+            cancelled.set_result(None)
+
+    underlay = await channel.get_underlay_channel()
+    underlay.on_consumer_cancel_callbacks.add(note)
+    return cancelled
+
+
+async def _until_any(*ends: Awaitable[Any]) -> None:
+    await asyncio.wait([asyncio.ensure_future(end) for end in ends], return_when=asyncio.FIRST_COMPLETED)
+    raise AMQPConnectionError("the broker closed the connection or deleted the queue")

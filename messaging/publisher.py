@@ -11,12 +11,16 @@ from messaging.envelope import CONTENT_TYPE, encode
 from messaging.topology import ROUTED, Topology
 from service_kit.errors import Unavailable
 
-CONFIRM_SECONDS = 5.0
+# Far above what a broker takes: in a busy worker the loop itself may be late to read the confirm.
+CONFIRM_SECONDS = 20.0
 CONNECT_SECONDS = 5.0
+# A quorum queue that is declared anew within 30 ms of its deletion comes back with its old consumers as ghosts, which
+# take messages and never get them (seen with RabbitMQ 3.10): they must have been told first.
+DELETION_SECONDS = 0.5
 
 
 class Publisher:
-    """A connection that is made when needed and made anew after a failure."""
+    """A connection that is made when needed and made anew after a failure. Safe for many publishes at once."""
 
     def __init__(self, amqp_url: str, topology: Topology) -> None:
         self._url = amqp_url
@@ -39,26 +43,17 @@ class Publisher:
             message_id=document["id"],
             type=document["type"],
         )
-        routed = document["type"] in ROUTED
+        exchange: AbstractExchange | None = None
         try:
-            await self._send(message, document["type"], mandatory=routed)
-        except PublishError:
-            await self.close()
-            await self._guarded_send(message, document["type"])
+            exchange = await self._open()
+            try:
+                await _send(exchange, message)
+            except PublishError:
+                await self._declare_again(exchange)
+                await _send(exchange, message)
         except (AMQPError, OSError, TimeoutError, RuntimeError) as error:
-            await self.close()
-            raise Unavailable(f"The broker did not confirm: {error!r}") from error
-
-    async def _guarded_send(self, message: aio_pika.Message, routing_key: str) -> None:
-        try:
-            await self._send(message, routing_key, mandatory=True)
-        except (AMQPError, OSError, TimeoutError, RuntimeError) as error:
-            await self.close()
-            raise Unavailable(f"The broker has no queue for {routing_key}: {error!r}") from error
-
-    async def _send(self, message: aio_pika.Message, routing_key: str, *, mandatory: bool) -> None:
-        exchange = await self._open()
-        await exchange.publish(message, routing_key, mandatory=mandatory, timeout=CONFIRM_SECONDS)
+            await self._discard(exchange)
+            raise Unavailable(f"The broker did not confirm {document['type']}: {error!r}") from error
 
     async def _open(self) -> AbstractExchange:
         async with self._lock:
@@ -68,6 +63,18 @@ class Publisher:
                 self._channel = await self._connection.channel(on_return_raises=True)
                 self._exchange = await self._topology.declare(self._channel)
             return self._exchange
+
+    async def _declare_again(self, exchange: AbstractExchange) -> None:
+        await asyncio.sleep(DELETION_SECONDS)
+        async with self._lock:
+            if self._channel is not None and self._exchange is exchange:
+                await self._topology.declare(self._channel)
+
+    async def _discard(self, exchange: AbstractExchange | None) -> None:
+        """Drop the connection that failed; one that somebody else has made anew since then stays."""
+        async with self._lock:
+            if self._exchange is exchange:
+                await self._drop()
 
     async def close(self) -> None:
         async with self._lock:
@@ -80,3 +87,8 @@ class Publisher:
                 await asyncio.wait_for(connection.close(), CONNECT_SECONDS)
             except (AMQPError, OSError, TimeoutError, RuntimeError):
                 return  # it was broken already
+
+
+async def _send(exchange: AbstractExchange, message: aio_pika.Message) -> None:
+    type_ = message.type or ""
+    await exchange.publish(message, type_, mandatory=type_ in ROUTED, timeout=CONFIRM_SECONDS)

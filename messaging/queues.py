@@ -1,16 +1,19 @@
 """Looking at queues, showing and replaying parked messages: what `marquee queues` does."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import aio_pika
-from aio_pika.abc import AbstractChannel, AbstractIncomingMessage, AbstractQueue
+from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
 from pydantic_core import from_json
 
-from messaging.consumer import ERROR, TRIES
+from messaging.consumer import ERROR, TRIES, count_of
 from messaging.topology import SUBSCRIPTIONS, Topology
+
+GIVE_BACK_SECONDS, GIVE_BACK_LOOKS = 3.0, 30
 
 
 @dataclass(frozen=True)
@@ -69,8 +72,7 @@ async def parked(channel: AbstractChannel, topology: Topology, name: str, limit:
             taken.append(message)
         return [_describe(message) for message in taken]
     finally:
-        for message in taken:
-            await message.reject(requeue=True)
+        await _give_back(channel, topology.parked_queue(name), taken)
 
 
 async def replay(channel: AbstractChannel, topology: Topology, name: str, message_id: str | None = None) -> int:
@@ -78,10 +80,8 @@ async def replay(channel: AbstractChannel, topology: Topology, name: str, messag
     queue = await channel.get_queue(topology.parked_queue(name))
     replayed = 0
     others: list[AbstractIncomingMessage] = []
-    for _ in range(await _ready(channel, topology.parked_queue(name))):
-        message = await _next(queue)
-        if message is None:
-            break
+    # What is replayed can't come round within this loop: it would have to pass all the retry tiers first.
+    while message := await queue.get(fail=False):
         if message_id is not None and message.message_id != message_id:
             others.append(message)
             continue
@@ -95,13 +95,18 @@ async def replay(channel: AbstractChannel, topology: Topology, name: str, messag
         await channel.default_exchange.publish(copy, topology.queue(name), timeout=5)
         await message.ack()
         replayed += 1
-    for message in others:
-        await message.reject(requeue=True)
+    await _give_back(channel, topology.parked_queue(name), others)
     return replayed
 
 
-async def _next(queue: AbstractQueue) -> AbstractIncomingMessage | None:
-    return await queue.get(fail=False)
+async def _give_back(channel: AbstractChannel, name: str, messages: list[AbstractIncomingMessage]) -> None:
+    """Put messages back and wait until they are there, for whoever looks next: a quorum queue takes a moment."""
+    for message in messages:
+        await message.reject(requeue=True)
+    for _ in range(GIVE_BACK_LOOKS):
+        if await _ready(channel, name) >= len(messages):
+            return
+        await asyncio.sleep(GIVE_BACK_SECONDS / GIVE_BACK_LOOKS)
 
 
 async def _ready(channel: AbstractChannel, name: str) -> int:
@@ -114,11 +119,10 @@ def _describe(message: AbstractIncomingMessage) -> Parked:
         body = from_json(message.body)
     except ValueError:
         body = message.body.decode("utf-8", "replace")
-    tries = message.headers.get(TRIES, 0)
     return Parked(
         message_id=message.message_id or "",
         type=message.type or "?",
         error=str(message.headers.get(ERROR, "given up by the broker: its consumer died on it again and again")),
-        tries=tries if isinstance(tries, int) else 0,
+        tries=count_of(message, TRIES),
         body=body,
     )

@@ -16,6 +16,7 @@ from service_kit.idempotency import IdempotencyStore
 from service_kit.middleware import RequestShell
 from service_kit.problems import install_problem_handlers
 from service_kit.settings import KitSettings
+from service_kit.tokens import SigningKey
 
 MIB = 1024 * 1024
 
@@ -38,14 +39,21 @@ async def open_kit(
     checks: Mapping[str, Check],
     idempotency: AsyncCollection[Any] | None = None,
     clock: Clock | None = None,
+    signing_key: SigningKey | None = None,
 ) -> AsyncIterator[Kit]:
-    """Open the plumbing of one app: key fetching and, with a collection, Idempotency-Key."""
+    """Open the plumbing of one app: key fetching and, with a collection, Idempotency-Key.
+
+    The issuer of tokens gives its `signing_key`: it verifies by that, and its idempotency records, whose answers hold
+    tokens, are sealed.
+    """
     clock = clock or SystemClock()
-    store = IdempotencyStore(idempotency, clock) if idempotency is not None else None
+    secret = signing_key.derive(b"idempotency") if signing_key else None
+    store = IdempotencyStore(idempotency, clock, secret) if idempotency is not None else None
     if store:
         await store.prepare()
     async with httpx2.AsyncClient() as client:
-        verifier = TokenVerifier(settings.jwks_address, client)
+        own_keys = {signing_key.kid: signing_key.private.public_key()} if signing_key else None
+        verifier = TokenVerifier(settings.jwks_address, client, own_keys)
         yield Kit(verifier, clock, store, checks, settings.limited)
 
 

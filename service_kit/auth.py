@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -16,6 +17,7 @@ from service_kit.tokens import Role, read_token
 
 CACHED_TOKENS = 20_000
 REFETCH_SECONDS = 5.0
+RETRY_SECONDS = 0.5
 KEYS_FRESH_SECONDS = 300.0
 
 
@@ -36,12 +38,17 @@ class TokenVerifier:
     """Verifies tokens against a JWKS address, fetched when an unknown key id turns up.
 
     A token that was verified once is remembered until it expires: signature checks are the
-    dearest part of a small request. Keys outlive an outage of the accounts service.
+    dearest part of a small request. Keys outlive an outage of the accounts service. Who issues tokens gives its
+    `own_keys` and asks nobody.
     """
 
-    def __init__(self, jwks_url: str, client: httpx2.AsyncClient) -> None:
+    def __init__(
+        self, jwks_url: str, client: httpx2.AsyncClient, own_keys: Mapping[str, Ed25519PublicKey] | None = None
+    ) -> None:
         self._jwks_url = jwks_url
         self._client = client
+        self._own_keys = own_keys
+        self._refused_until = float("-inf")
         self._keys: dict[str, Ed25519PublicKey] = {}
         self._fetched_at = float("-inf")
         self._lock = asyncio.Lock()
@@ -68,24 +75,33 @@ class TokenVerifier:
     async def _key(self, kid: Any) -> Ed25519PublicKey:
         if not isinstance(kid, str):
             raise jwt.InvalidTokenError("no key id")
+        if self._own_keys is None:
+            await self._refresh(kid)
+        keys = self._keys if self._own_keys is None else self._own_keys
+        if kid not in keys:
+            raise jwt.InvalidTokenError("unknown key")
+        return keys[kid]
+
+    async def _refresh(self, kid: str) -> None:
         age = time.monotonic() - self._fetched_at
         if age > KEYS_FRESH_SECONDS or (kid not in self._keys and age > REFETCH_SECONDS):
             async with self._lock:
                 if time.monotonic() - self._fetched_at > REFETCH_SECONDS:
                     await self._fetch()
-        if kid not in self._keys:
-            raise jwt.InvalidTokenError("unknown key")
-        return self._keys[kid]
 
     async def _fetch(self) -> None:
+        if time.monotonic() < self._refused_until:
+            raise Unavailable("The signing keys can't be read")
         try:
             answer = await self._client.get(self._jwks_url, timeout=5)
             answer.raise_for_status()
             jwks = jwt.PyJWKSet.from_dict(answer.json())
-        except (httpx2.HTTPError, ValueError, jwt.PyJWTError) as error:
+        except (httpx2.HTTPError, ValueError, TypeError, AttributeError, jwt.PyJWTError) as error:
             if self._keys:
                 self._fetched_at = time.monotonic()
                 return
+            # Those who queued up behind this attempt are told at once, instead of each trying in turn.
+            self._refused_until = time.monotonic() + RETRY_SECONDS
             raise Unavailable("The signing keys can't be read") from error
         self._keys = {key.key_id: key.key for key in jwks.keys if key.key_id and isinstance(key.key, Ed25519PublicKey)}
         self._fetched_at = time.monotonic()

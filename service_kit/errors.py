@@ -4,6 +4,7 @@ A domain error is a subclass with its own `slug` and `title`; its keyword fields
 problem's typed extras (`seat_ids=[…]` is answered as `"seatIds": […]`).
 """
 
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 
@@ -61,12 +62,26 @@ class Invalid(DomainError):
         self.faults = faults or []
 
 
+@dataclass(frozen=True)
+class Quota:
+    """A limit as the caller may know it: `most` attempts in `window_seconds`, under a `name`."""
+
+    name: str
+    most: int
+    window_seconds: int
+
+
 class TooManyRequests(DomainError):
+    """Try again in `retry_after` seconds; `quota` names the limit that was reached, where there is one."""
+
     slug, title = "too-many-requests", "Too many requests"
 
-    def __init__(self, detail: str | None = None, *, retry_after: int = 1, **extras: Any) -> None:
+    def __init__(
+        self, detail: str | None = None, *, retry_after: int = 1, quota: Quota | None = None, **extras: Any
+    ) -> None:
         super().__init__(detail, **extras)
         self.retry_after = retry_after
+        self.quota = quota
 
 
 class Unavailable(DomainError):

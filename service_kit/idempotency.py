@@ -6,12 +6,15 @@ It also fixes the id of what will be created: a retry after a crash makes the sa
 """
 
 import hashlib
+import hmac
+import os
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, ClassVar
 
 from bson import Binary
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from fastapi import Request
 from fastapi.routing import APIRoute
 from pymongo import ReturnDocument
@@ -30,9 +33,10 @@ KEPT = timedelta(hours=24)
 # A request that has not ended by then died with its process; another may take its place.
 ABANDONED = timedelta(seconds=30)
 LONGEST_KEY = 255
+NONCE_BYTES = 12
 # Answers that say "not now" or "not you", not what became of the request: they are not kept.
 PASSING = {401, 403, 408, 429}
-KEPT_HEADERS = ("content-type", "location", "etag")
+KEPT_HEADERS = ("content-type", "location", "etag", "cache-control")
 
 
 class KeyReused(Invalid):
@@ -50,14 +54,27 @@ class Claim:
     key: str
     token: str
     resource_id: str
+    retried: bool = False
 
 
 class IdempotencyStore:
-    """Records of one service: `{_id, fingerprint, state, token, resourceId, startedAt, expiresAt, answer}`."""
+    """Records of one service: `{_id, fingerprint, state, token, resourceId, startedAt, expiresAt, answer}`.
 
-    def __init__(self, collection: AsyncCollection[Any], clock: Clock) -> None:
+    Where bodies hold passwords and answers hold tokens, a `secret` kept outside the database protects both: a
+    fingerprint can't be used to try passwords, and kept answers are encrypted.
+    """
+
+    def __init__(self, collection: AsyncCollection[Any], clock: Clock, secret: bytes | None = None) -> None:
         self._records = collection
         self._clock = clock
+        self._secret = secret
+        self._cipher = AESGCM(hmac.digest(secret, b"answers", "sha256")) if secret else None
+
+    def fingerprint(self, content: bytes) -> str:
+        """What tells one request's content from another's."""
+        if self._secret:
+            return hmac.digest(self._secret, content, "sha256").hex()
+        return hashlib.sha256(content).hexdigest()
 
     async def prepare(self) -> None:
         # MongoDB drops records by itself once their day is over.
@@ -87,10 +104,13 @@ class IdempotencyStore:
         record = await self._records.find_one({"_id": key})
         if record is None:  # it expired or was released between the two calls
             return await self.begin(key, fingerprint)
+        if record["expiresAt"] <= self._clock.now():  # MongoDB clears up once a minute only
+            await self._records.delete_one({"_id": key, "token": record["token"]})
+            return await self.begin(key, fingerprint)
         if record["fingerprint"] != fingerprint:
             raise KeyReused
         if record["state"] == "done":
-            return _replay(record["answer"])
+            return self._replay(record)
         token = new_id()
         taken = await self._records.find_one_and_update(
             {
@@ -104,14 +124,15 @@ class IdempotencyStore:
         )
         if taken is None:
             raise StillRunning
-        return Claim(key, token, taken["resourceId"])
+        return Claim(key, token, taken["resourceId"], retried=True)
 
     async def finish(self, claim: Claim, response: Response) -> None:
         """Keep the answer, unless the request was thought dead and another took over."""
+        body = bytes(response.body)
         answer = {
             "status": response.status_code,
             "headers": {name: response.headers[name] for name in KEPT_HEADERS if name in response.headers},
-            "body": Binary(bytes(response.body)),
+            "body": Binary(self._sealed(claim.key, body)),
         }
         await self._records.update_one(
             {"_id": claim.key, "token": claim.token}, {"$set": {"state": "done", "answer": answer}}
@@ -124,9 +145,33 @@ class IdempotencyStore:
             {"$set": {"startedAt": self._clock.now() - ABANDONED}},
         )
 
+    def _replay(self, record: dict[str, Any]) -> Response:
+        answer = record["answer"]
+        return Response(
+            self._unsealed(record["_id"], bytes(answer["body"])),
+            status_code=answer["status"],
+            headers={**answer["headers"], "Idempotency-Replayed": "true"},
+        )
+
+    def _sealed(self, key: str, body: bytes) -> bytes:
+        if self._cipher is None:
+            return body
+        nonce = os.urandom(NONCE_BYTES)
+        return nonce + self._cipher.encrypt(nonce, body, key.encode())
+
+    def _unsealed(self, key: str, body: bytes) -> bytes:
+        if self._cipher is None:
+            return body
+        return self._cipher.decrypt(body[:NONCE_BYTES], body[NONCE_BYTES:], key.encode())
+
 
 class IdempotentRoute(APIRoute):
-    """Route class of routers whose POSTs create something: `APIRouter(route_class=IdempotentRoute)`."""
+    """Route class of routers whose POSTs create something: `APIRouter(route_class=IdempotentRoute)`.
+
+    Shorter keys than `shortest_key` are ignored.
+    """
+
+    shortest_key: ClassVar[int] = 1
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         work = super().get_route_handler()
@@ -136,7 +181,7 @@ class IdempotentRoute(APIRoute):
         async def handle(request: Request) -> Response:
             key = request.headers.get(HEADER)
             store: IdempotencyStore | None = request.app.state.kit.idempotency
-            if key is None or store is None:
+            if key is None or store is None or 0 < len(key) < self.shortest_key:
                 return await work(request)
             return await _once(request, key, store, work)
 
@@ -152,11 +197,12 @@ async def _once(
     who = principal.subject if principal else "-"
     body = await request.body()
     scope = f"{who}\n{request.method} {request.url.path}\n{key}"
-    fingerprint = hashlib.sha256(request.url.query.encode() + b"\n" + body).hexdigest()
+    fingerprint = store.fingerprint(request.url.query.encode() + b"\n" + body)
     outcome = await store.begin(hashlib.sha256(scope.encode()).hexdigest(), fingerprint)
     if isinstance(outcome, Response):
         return outcome
     request.state.resource_id = outcome.resource_id
+    request.state.retried = outcome.retried
     try:
         response = await work(request)
     except Exception as error:
@@ -177,9 +223,7 @@ def resource_id(request: Request) -> str:
     return known or new_id()
 
 
-def _replay(answer: dict[str, Any]) -> Response:
-    return Response(
-        bytes(answer["body"]),
-        status_code=answer["status"],
-        headers={**answer["headers"], "Idempotency-Replayed": "true"},
-    )
+def is_retry(request: Request) -> bool:
+    """Whether an earlier request with this key began the work and did not end in an answer."""
+    known: bool = getattr(request.state, "retried", False)
+    return known

@@ -1,5 +1,6 @@
 """Base model and field types for everything that comes in or goes out over HTTP."""
 
+import re
 import unicodedata
 from datetime import UTC, datetime
 from typing import Annotated
@@ -9,6 +10,8 @@ from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
 ALLOWED_WHITESPACE = "\n\t"
+# Seconds may be left out, as browsers do.
+RFC3339 = re.compile(r"^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(:\d\d(\.\d+)?)?([Zz]|[+-]\d\d:\d\d)$", re.ASCII)
 
 
 class Model(BaseModel):
@@ -48,7 +51,10 @@ def _not_blank(value: str) -> str:
 
 
 def _utc(value: datetime) -> datetime:
-    return value.astimezone(UTC)
+    try:
+        return value.astimezone(UTC)
+    except OverflowError as error:
+        raise PydanticCustomError("datetime_range", "Must be a year from 1 to 9999 in UTC") from error
 
 
 def _no_bool(value: object) -> object:
@@ -58,7 +64,8 @@ def _no_bool(value: object) -> object:
 
 
 def _rfc3339_text(value: object) -> object:
-    if not isinstance(value, str | datetime):
+    # Pydantic alone would also take "1790000000" and "20261121T193000Z".
+    if not isinstance(value, datetime) and not (isinstance(value, str) and RFC3339.match(value)):
         raise PydanticCustomError("datetime_type", "Must be an RFC 3339 time with an offset")
     return value
 

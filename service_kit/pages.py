@@ -36,12 +36,16 @@ def decode_cursor(cursor: str, *kinds: type) -> list[Any]:
     """The position in a cursor; raises BadCursor unless its values are of these kinds."""
     try:
         values = json.loads(base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True))
-    except ValueError as error:
+        # Neither NaN nor a lone surrogate may get as far as a database.
+        json.dumps(values, ensure_ascii=False, allow_nan=False).encode()
+    except (ValueError, RecursionError) as error:
         raise BadCursor from error
     if not isinstance(values, list) or len(values) != len(kinds):
         raise BadCursor
     if any(type(value) is not kind for value, kind in zip(values, kinds, strict=True)):
         raise BadCursor
+    if any(type(value) is int and not -(2**63) <= value < 2**63 for value in values):
+        raise BadCursor  # more than MongoDB or Elasticsearch can compare with
     return values
 
 

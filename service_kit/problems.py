@@ -38,6 +38,9 @@ STATUS: dict[type[errors.DomainError], int] = {
     errors.Unavailable: 503,
 }
 
+# Types must not change with the Python version: 3.13 took over these names of RFC 9110.
+PHRASES = {413: "Content Too Large", 414: "URI Too Long", 416: "Range Not Satisfiable", 422: "Unprocessable Content"}
+
 # A dependency that is down or too slow; everything else a driver raises is a fault of ours.
 OUTAGES: tuple[type[Exception], ...] = (
     ConnectionFailure,
@@ -97,6 +100,11 @@ def domain_problem(request: Request, error: errors.DomainError) -> Response:
         headers["WWW-Authenticate"] = "Bearer"
     if isinstance(error, errors.TooManyRequests | errors.Unavailable):
         headers["Retry-After"] = str(error.retry_after)
+    if isinstance(error, errors.TooManyRequests) and error.quota:
+        # draft-ietf-httpapi-ratelimit-headers: q = quota, w = window, r = remaining, t = seconds until there is more
+        quota = error.quota
+        headers["RateLimit-Policy"] = f'"{quota.name}";q={quota.most};w={quota.window_seconds}'
+        headers["RateLimit"] = f'"{quota.name}";r=0;t={error.retry_after}'
     return problem(
         request,
         slug=error.slug,
@@ -143,7 +151,7 @@ def printable(text: str) -> str:
 
 
 def http_problem(request: Request, error: HTTPException) -> Response:
-    phrase = HTTPStatus(error.status_code).phrase
+    phrase = PHRASES.get(error.status_code) or HTTPStatus(error.status_code).phrase
     return problem(
         request,
         slug=phrase.lower().replace(" ", "-"),

@@ -1,8 +1,10 @@
 """Running a service's processes: an HTTP app under uvicorn, a worker until it is told to stop."""
 
+import argparse
 import asyncio
 import signal
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, suppress
 from typing import Any
 
 import uvicorn
@@ -42,11 +44,42 @@ def run_worker(worker: AbstractAsyncContextManager[Any], settings: KitSettings, 
     get_logger(name).info("starting", settings=repr(settings))
 
     async def main() -> None:
-        stop = asyncio.Event()
-        loop = asyncio.get_running_loop()
+        stop, entered = asyncio.Event(), False
+        loop, task = asyncio.get_running_loop(), asyncio.current_task()
+
+        def on_signal() -> None:
+            stop.set()
+            if task and not entered:
+                task.cancel()  # it may wait for an engine that isn't there
+
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, stop.set)
-        async with worker:
-            await stop.wait()
+            loop.add_signal_handler(number, on_signal)
+        with suppress(asyncio.CancelledError):
+            async with worker:
+                entered = True
+                await stop.wait()
 
     uvloop.run(main())
+
+
+def main(
+    name: str,
+    settings: KitSettings,
+    *,
+    api: Callable[[], Any] | None = None,
+    worker: Callable[[], AbstractAsyncContextManager[Any]] | None = None,
+) -> None:
+    """The command line of a service: `python -m <service> api [--host H] [--port N]` or `… worker`."""
+    parser = argparse.ArgumentParser(prog=f"python -m {name}_service")
+    commands = parser.add_subparsers(dest="command", required=True)
+    if api:
+        serve = commands.add_parser("api", help="serve HTTP")
+        serve.add_argument("--host", default="127.0.0.1")
+        serve.add_argument("--port", type=int, default=8000)
+    if worker:
+        commands.add_parser("worker", help="run consumers, relay and sweepers")
+    chosen = parser.parse_args()
+    if chosen.command == "api" and api:
+        run_api(api(), settings, name=name, host=chosen.host, port=chosen.port)
+    elif worker:
+        run_worker(worker(), settings, name=f"{name}-worker")

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 import jwt
-from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from service_kit.clock import Clock
 from service_kit.ids import new_id
@@ -40,6 +41,10 @@ class SigningKey:
     @property
     def kid(self) -> str:
         return self.jwk["kid"]
+
+    def derive(self, purpose: bytes) -> bytes:
+        """A secret of 32 bytes for another `purpose`, which tells nothing of the key itself."""
+        return HKDF(hashes.SHA256(), 32, salt=None, info=purpose).derive(self.private.private_bytes_raw())
 
 
 def load_or_create_key(path: Path) -> SigningKey:
