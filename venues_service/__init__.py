@@ -1,0 +1,1 @@
+"""The catalogue: venues, halls with their seat layouts, events, and showtimes."""

@@ -1,0 +1,9 @@
+"""Routes and models of the catalogue."""
+
+from fastapi import APIRouter
+
+from venues_service.http import cities, events, halls, imports, showtimes, venues
+
+router = APIRouter(prefix="/api/v1")
+for part in (venues, halls, events, showtimes, cities, imports):
+    router.include_router(part.router)
