@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import Any
 
 from inventory_service.domain.bits import mask_of, positions
+from inventory_service.domain.choosing.plan import Place, Plan
 from service_kit.errors import Invalid
 
 MOST_SEATS_PER_BOOKING = 10
@@ -35,25 +36,32 @@ class Seat:
 
 @dataclass(frozen=True)
 class Layout:
-    """Seats in the order of the layout, row after row, so that neighbours have neighbouring positions."""
+    """Seats in the order of the layout, row after row, so that neighbours have neighbouring positions.
+
+    `places` has every seat's coordinates, or nothing; where they are not known they are (place in the row, row).
+    """
 
     key: LayoutKey
     seats: tuple[Seat, ...]
     row_ends: int
+    places: tuple[Place, ...] = ()
 
     @classmethod
     def from_json(cls, key: LayoutKey, layout: dict[str, Any]) -> "Layout":
         """From the contract's `seatLayout`."""
         seats: list[Seat] = []
-        ends = []
+        places: list[Place] = []
+        ends: list[int] = []
         for section in layout["sections"]:
             for row in section["rows"]:
-                for seat in row["seats"]:
+                for number, seat in enumerate(row["seats"]):
+                    place = seat.get("coordinates")
+                    places.append((place["x"], place["y"]) if place else (float(number), float(len(ends))))
                     label = seat.get("label") or seat["id"]
                     name = section.get("name") or section["id"]
                     seats.append(Seat(seat["id"], label, row["label"], section["id"], name, seat["seatType"]))
                 ends.append(len(seats) - 1)
-        return cls(key, tuple(seats), mask_of(ends))
+        return cls(key, tuple(seats), mask_of(ends), tuple(places))
 
     @cached_property
     def everything(self) -> int:
@@ -78,6 +86,16 @@ class Layout:
         for (_, seat_type), mask in self.classes.items():
             masks[seat_type] = masks.get(seat_type, 0) | mask
         return masks
+
+    @cached_property
+    def plan(self) -> Plan:
+        """Where the seats are: aisles, neighbouring rows, and how good each seat is."""
+        return Plan(self.seats, self.places, self.row_ends)
+
+    @property
+    def segment_ends(self) -> int:
+        """The last seat before every end of a row and before every aisle: as `row_ends`, but for who sits together."""
+        return self.plan.segment_ends
 
     def mask(self, seat_ids: Iterable[str]) -> int:
         """The set of these seats. Raises UnknownSeats."""
