@@ -1,0 +1,40 @@
+# The few verbs one needs. Each sets up what it uses; the second time that is nothing.
+.PHONY: demo up test check fmt bench lock setup
+
+DEMO_ARGS ?=
+UP_ARGS ?=
+TEST_ARGS ?=
+PYTHON := .venv/bin/python
+PACKAGES := $(patsubst %/__init__.py,%,$(wildcard */__init__.py))
+
+demo: setup
+	@.venv/bin/marquee demo $(DEMO_ARGS)
+
+up: setup
+	@.venv/bin/marquee up $(UP_ARGS)
+
+test: setup
+	@$(PYTHON) -m pytest $(TEST_ARGS)
+
+check: setup
+	@$(PYTHON) -m ruff check .
+	@$(PYTHON) -m ruff format --check .
+	@$(PYTHON) -m mypy --strict $(PACKAGES)
+	@.venv/bin/lint-imports --no-cache
+
+fmt: setup
+	@$(PYTHON) -m ruff check --fix .
+	@$(PYTHON) -m ruff format .
+
+bench: setup
+	@$(PYTHON) -m bench.gateway
+
+# All versions anew, from pyproject.toml.
+lock: setup
+	@echo '# All dependencies, pinned with hashes. Made by `make lock` from pyproject.toml.' > requirements.lock.new
+	@$(PYTHON) -m uv pip compile --quiet --upgrade --generate-hashes --no-emit-index-url --no-header --universal \
+		--python-version 3.11 --extra dev pyproject.toml >> requirements.lock.new
+	@mv requirements.lock.new requirements.lock
+
+setup:
+	@scripts/bootstrap

@@ -1,0 +1,1 @@
+"""The product's command line and its local stack: engines, supervisor, gateway, seed and demo."""

@@ -1,0 +1,134 @@
+"""Commands that tend a running stack: parked messages, the search index, the first admin.
+
+Each imports what it needs when it runs: every `marquee` command would wait for all of it otherwise.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from collections.abc import Awaitable, Callable, Coroutine
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import typer
+from aio_pika.abc import AbstractChannel
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+
+from indexer.config import Settings
+from marquee.faults import StackError
+from marquee.stack import Home
+from messaging.topology import SUBSCRIPTIONS, Topology
+from service_kit.errors import DomainError
+
+T = TypeVar("T")
+
+queues = typer.Typer(no_args_is_help=True, help="Messages that wait, retry or were parked with their error.")
+console = Console()
+
+
+def _default_home() -> Path:
+    return Path(os.environ.get("MARQUEE_HOME") or ".marquee")
+
+
+HomeOption = Annotated[
+    Path, typer.Option("--home", default_factory=_default_home, help="The stack's directory.", show_default=".marquee")
+]
+QueueArgument = Annotated[str, typer.Argument(help=f"One of {', '.join(SUBSCRIPTIONS)}.")]
+
+
+@queues.command("list")
+def list_(home: HomeOption) -> None:
+    """Counts per queue."""
+    from messaging import queues as broker
+
+    table = Table("queue", "ready", "retrying", "parked")
+    for counts in _on_broker(home, broker.count):
+        table.add_row(counts.name, str(counts.ready), str(counts.retrying), str(counts.parked))
+    console.print(table)
+
+
+@queues.command()
+def show(queue: QueueArgument, home: HomeOption, limit: Annotated[int, typer.Option(min=1, max=1000)] = 20) -> None:
+    """The oldest parked messages of a queue and why they were parked, one JSON object a line; they stay there."""
+    from messaging import queues as broker
+
+    _known(queue)
+    for message in _on_broker(home, lambda channel, topology: broker.parked(channel, topology, queue, limit)):
+        told = {"id": message.message_id, "type": message.type, "tries": message.tries, "error": message.error}
+        print(json.dumps({**told, "body": message.body}))
+
+
+@queues.command()
+def replay(
+    queue: QueueArgument,
+    home: HomeOption,
+    message: Annotated[str | None, typer.Option("--id", help="Only the message of this id.")] = None,
+) -> None:
+    """Puts parked messages back on their queue."""
+    from messaging import queues as broker
+
+    _known(queue)
+    count = _on_broker(home, lambda channel, topology: broker.replay(channel, topology, queue, message))
+    print(f"{count} put back on {queue}")
+    if message is not None and not count:
+        raise typer.Exit(1)
+
+
+def reindex(home: HomeOption) -> None:
+    """Fills a new search index beside the served one, then changes over to it."""
+    from indexer.rebuild import rebuild
+
+    with Progress(console=console) as progress:
+        bar = progress.add_task("showtimes", total=None)
+        filling = rebuild(_settings(home), lambda done, total: progress.update(bar, completed=done, total=total))
+        filled = _run(filling)
+    print(f"{filled} showtimes are in the new index")
+
+
+def admin(
+    home: HomeOption,
+    email: Annotated[str, typer.Option()],
+    name: Annotated[str, typer.Option()] = "Admin",
+    password: Annotated[str, typer.Option(prompt=True, hide_input=True, confirmation_prompt=True)] = "",
+) -> None:
+    """Makes an account of role admin, which cannot be had over HTTP. Asks for the password."""
+    from accounts_service.admin import create_admin
+
+    try:
+        print(_run(create_admin(_settings(home), email, password, name)))
+    except ValueError as fault:
+        raise StackError(str(fault)) from fault
+
+
+def _settings(home: Path) -> Settings:
+    stack = Home(home).running_stack()
+    return Settings(mongo_url=stack["mongoUrl"], amqp_url=stack["amqpUrl"], elasticsearch_url=stack["elasticsearchUrl"])
+
+
+def _known(queue: str) -> None:
+    if queue not in SUBSCRIPTIONS:
+        raise typer.BadParameter(f"one of {', '.join(SUBSCRIPTIONS)}", param_hint="QUEUE")
+
+
+def _on_broker(home: Path, work: Callable[[AbstractChannel, Topology], Awaitable[T]]) -> T:
+    from messaging import queues as broker
+
+    settings = _settings(home)
+    topology = Topology(settings.namespace)
+
+    async def run() -> T:
+        async with broker.open_channel(settings.amqp_url.get_secret_value(), topology) as channel:
+            return await work(channel, topology)
+
+    return _run(run())
+
+
+def _run(work: Coroutine[Any, Any, T]) -> T:
+    try:
+        return asyncio.run(work)
+    except DomainError as fault:
+        raise StackError(fault.detail) from fault
