@@ -168,11 +168,16 @@ class Walk:
         self, probe: Callable[[], Awaitable[Json]], done: Callable[[Json], bool], seconds: float, otherwise: str
     ) -> Json:
         deadline = time.monotonic() + seconds
-        while not done(answer := await probe()):
-            if time.monotonic() > deadline:
-                raise StackError(f"{otherwise} within {seconds:.0f} s")
+        while time.monotonic() < deadline:
+            try:
+                answer = await probe()
+            except Busy as busy:
+                await asyncio.sleep(busy.retry_after)
+                continue
+            if done(answer):
+                return answer
             await asyncio.sleep(PAUSE_SECONDS)
-        return answer
+        raise StackError(f"{otherwise} within {seconds:.0f} s")
 
 
 async def walk(stack: Addresses, console: Console) -> None:
@@ -184,7 +189,17 @@ async def walk(stack: Addresses, console: Console) -> None:
             raise StackError(f"The stack does not answer: {error!r}") from error
 
 
+class Busy(StackError):
+    """The stack asks to come again: right after the load it is still indexing."""
+
+    def __init__(self, message: str, retry_after: int) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
 def _answer(response: httpx2.Response) -> Json:
+    if response.status_code == 503:
+        raise Busy(response.text, int(response.headers.get("Retry-After", "1")))
     if not response.is_success:
         raise StackError(f"{response.request.method} {response.url.path}: {response.status_code} {response.text}")
     body: Json = response.json()

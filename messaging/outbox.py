@@ -16,7 +16,7 @@ from pymongo.asynchronous.collection import AsyncCollection
 
 from messaging.envelope import Event
 from messaging.publisher import Publisher
-from service_kit.tasks import background
+from service_kit.tasks import background, woken
 
 Document = dict[str, Any]
 POLL_SECONDS = 1.0
@@ -93,10 +93,7 @@ class Relay:
             while True:
                 wake.clear()
                 if not await drain(collection, self._publisher):
-                    try:
-                        await asyncio.wait_for(wake.wait(), POLL_SECONDS)
-                    except TimeoutError:
-                        continue
+                    await woken(wake, POLL_SECONDS)
 
         return loop
 

@@ -7,6 +7,7 @@ from messaging.consumer import Subscription
 from messaging.envelope import Event
 from messaging.events import RefundRequest
 from payment_service.handlers import Payments
+from service_kit.tasks import woken
 
 
 def refunds(payments: Payments) -> Subscription:
@@ -30,9 +31,6 @@ def attendant(payments: Payments, wake: asyncio.Event, every_seconds: float) -> 
             wake.clear()
             while await payments.attend():
                 pass
-            try:
-                await asyncio.wait_for(wake.wait(), every_seconds)
-            except TimeoutError:
-                continue
+            await woken(wake, every_seconds)
 
     return attend_for_ever

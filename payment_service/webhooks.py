@@ -10,6 +10,7 @@ from service_kit.clock import Clock
 from service_kit.errors import DomainError
 from service_kit.logs import get_logger
 from service_kit.problems import is_outage
+from service_kit.tasks import woken
 
 log = get_logger(__name__)
 AT_ONCE = 16
@@ -61,10 +62,7 @@ class WebhookApplier:
                     busy.add(task)
                     task.add_done_callback(busy.discard)
                     task.add_done_callback(lambda _: self._wake.set())
-                try:
-                    await asyncio.wait_for(self._wake.wait(), POLL_SECONDS)
-                except TimeoutError:
-                    continue
+                await woken(self._wake, POLL_SECONDS)
 
     async def _apply(self, claimed: ClaimedEvent) -> None:
         try:

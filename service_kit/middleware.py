@@ -11,6 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from service_kit.correlation import correlated
 from service_kit.metrics import REQUEST_SECONDS
 from service_kit.problems import http_problem, unexpected_problem
+from service_kit.stopping import is_endless
 
 UNMATCHED = "(no route)"
 
@@ -41,11 +42,14 @@ class RequestShell:
         started = time.perf_counter()
         status = 500
         begun = False
+        answered: float | None = None
 
         async def send_counted(message: Message) -> None:
-            nonlocal status, begun
+            nonlocal status, begun, answered
             if message["type"] == "http.response.start":
                 status, begun = message["status"], True
+                if is_endless(scope):  # how long somebody listens says nothing of how fast we are
+                    answered = time.perf_counter()
                 message["headers"] = [*message.get("headers", []), (b"x-correlation-id", correlation.encode())]
             await send(message)
 
@@ -65,7 +69,7 @@ class RequestShell:
         finally:
             route = getattr(scope.get("route"), "path", UNMATCHED)
             labels = (self.service, scope["method"] if route != UNMATCHED else "-", route, str(status))
-            REQUEST_SECONDS.labels(*labels).observe(time.perf_counter() - started)
+            REQUEST_SECONDS.labels(*labels).observe((answered or time.perf_counter()) - started)
 
     def _too_large(self) -> HTTPException:
         # FastAPI lets only its own HTTPException through while it reads a body.

@@ -2,18 +2,48 @@
 
 import argparse
 import asyncio
+import resource
 import signal
+import socket
+import sys
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, suppress
 from typing import Any
 
 import uvicorn
 import uvloop
+from uvicorn.config import STARTUP_FAILURE
 
 from service_kit.logs import configure_logging, get_logger
 from service_kit.settings import KitSettings
+from service_kit.stopping import STOPPING, Stopping, is_endless
 
 GRACE_SECONDS = 8
+STALLED_SECONDS = 1.0
+
+
+class Server(uvicorn.Server):
+    """uvicorn that ends endless answers before it waits for all answers to end."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self._stopping = Stopping()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        self.lifespan.state[STOPPING] = self._stopping
+        await super().startup(sockets)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._stopping.begin()
+        asyncio.get_running_loop().call_later(STALLED_SECONDS, self._drop_stalled)
+        await super().shutdown(sockets)
+
+    def _drop_stalled(self) -> None:
+        """An endless answer whose client has stopped reading can't be ended, only dropped."""
+        for connection in list(self.server_state.connections):
+            cycle = getattr(connection, "cycle", None)
+            if cycle is not None and is_endless(cycle.scope):
+                connection.transport.abort()
 
 
 def run_api(
@@ -22,7 +52,10 @@ def run_api(
     """Serve `app` on host and port, or on a listening socket inherited as `fd`."""
     configure_logging(name, log_format=settings.log_format, level=settings.log_level)
     get_logger(name).info("starting", settings=repr(settings))
-    uvicorn.run(
+    # A shell gives 1,024 files by default, and every stream is one.
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    config = uvicorn.Config(
         app,
         host=host,
         port=port,
@@ -36,6 +69,11 @@ def run_api(
         timeout_graceful_shutdown=GRACE_SECONDS,
         backlog=2048,
     )
+    server = Server(config)
+    with suppress(KeyboardInterrupt):
+        server.run()
+    if not server.started:
+        sys.exit(STARTUP_FAILURE)
 
 
 def run_worker(worker: AbstractAsyncContextManager[Any], settings: KitSettings, *, name: str) -> None:

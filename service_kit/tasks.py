@@ -49,3 +49,13 @@ async def every(seconds: float, step: Step) -> None:
     while True:
         await step()
         await asyncio.sleep(seconds)
+
+
+async def woken(wake: asyncio.Event, seconds: float) -> None:
+    """Wait until `wake` is set, but no longer than `seconds`.
+
+    Not by `asyncio.wait_for`: in Python 3.11 it may swallow a cancellation that meets a wake-up.
+    """
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await wake.wait()

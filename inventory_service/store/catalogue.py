@@ -3,6 +3,7 @@
 Both are the service's own copies, so that holding and ticketing go on while the venues service is away.
 """
 
+import asyncio
 import zlib
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable
@@ -75,6 +76,7 @@ class Layouts:
         self._collection = database["layouts"]
         self._fetch = fetch
         self._cache: OrderedDict[LayoutKey, Layout] = OrderedDict()
+        self._loading: dict[LayoutKey, asyncio.Task[Layout]] = {}
         self._seats = 0
 
     async def get(self, venue_id: str, key: LayoutKey) -> Layout:
@@ -82,6 +84,14 @@ class Layouts:
         if key in self._cache:
             self._cache.move_to_end(key)
             return self._cache[key]
+        # A batch of showtimes asks for the same few layouts many times over: each is loaded once.
+        loading = self._loading.get(key)
+        if loading is None:
+            loading = self._loading[key] = asyncio.create_task(self._parse(venue_id, key))
+            loading.add_done_callback(lambda _: self._loading.pop(key, None))
+        return await asyncio.shield(loading)
+
+    async def _parse(self, venue_id: str, key: LayoutKey) -> Layout:
         layout = Layout.from_json(key, await self._load(venue_id, key))
         self._remember(layout)
         return layout

@@ -10,6 +10,7 @@ import httpx2
 from payment_service.sandbox import intents, refunds
 from payment_service.sandbox.ledger import Job, Ledger
 from service_kit.logs import get_logger
+from service_kit.tasks import woken
 
 log = get_logger(__name__)
 IN_FLIGHT = 64
@@ -50,10 +51,7 @@ class Courier:
     async def _rest(self) -> None:
         next_due = self._ledger.next_due()
         pause = IDLE_SECONDS if next_due is None else max(0.0, min(IDLE_SECONDS, next_due - self._ledger.now()))
-        try:
-            await asyncio.wait_for(self.wake.wait(), pause)
-        except TimeoutError:
-            return
+        await woken(self.wake, pause)
 
     async def _work(self, job: Job) -> None:
         try:

@@ -1,0 +1,1 @@
+"""Events of catalogue and seats → read model in MongoDB → Elasticsearch."""

@@ -1,0 +1,107 @@
+"""What the read model is made of: each event of the other services as the change that it asks for."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from messaging.events import Availability, EventState, ShowtimeState, VenueState
+
+State = dict[str, Any]
+Kind = Literal["event", "venue"]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """An event or a venue at one of its versions. Of two parts the one with the higher `rank` is the newer."""
+
+    kind: Kind
+    id: str
+    rank: int
+    state: State
+
+
+@dataclass(frozen=True, slots=True)
+class ShowtimeChange:
+    """A showtime at `version`, with its event and venue as the publisher saw them then."""
+
+    showtime_id: str
+    version: int
+    facts: State
+    event: Part
+    venue: Part
+
+
+@dataclass(frozen=True, slots=True)
+class AvailabilityChange:
+    showtime_id: str
+    version: int
+    state: State
+
+
+@dataclass(frozen=True, slots=True)
+class Push:
+    """The outcome of bringing one row to Elasticsearch: at which revision, and whether it is in the index now."""
+
+    showtime_id: str
+    revision: int
+    listed: bool
+    error: str | None = None
+
+
+def event_part(state: EventState, *, deleted: bool = False) -> Part:
+    # The description is long and not searched, and a change fans out over every showtime.
+    kept = state.model_dump(by_alias=True, exclude={"description"})
+    return Part("event", state.event_id, _rank(state.version, deleted), {**kept, "deleted": deleted})
+
+
+def venue_part(state: VenueState, *, deleted: bool = False) -> Part:
+    kept = state.model_dump(by_alias=True, exclude={"partner"})
+    return Part("venue", state.venue_id, _rank(state.version, deleted), {**kept, "deleted": deleted})
+
+
+def _rank(version: int, deleted: bool) -> int:
+    """A deletion beats the version it was made at."""
+    return version * 2 + deleted
+
+
+def showtime_change(state: ShowtimeState) -> ShowtimeChange:
+    facts = {
+        "status": state.status,
+        "startsAt": state.starts_at,
+        "endsAt": state.ends_at,
+        "hallId": state.hall_id,
+        "hallName": state.hall_name,
+        "seatCount": state.seat_count,
+        "currency": state.pricing.currency,
+        "priceFrom": min(state.pricing.tiers.values(), default=None),
+    }
+    return ShowtimeChange(state.showtime_id, state.version, facts, event_part(state.event), venue_part(state.venue))
+
+
+def availability_change(state: Availability) -> AvailabilityChange:
+    # Seat types are names from a layout, so they are values here and never field names.
+    kept = state.model_dump(by_alias=True, exclude={"showtime_id", "by_seat_type"})
+    kept["bySeatType"] = [
+        {"type": name, **seats.model_dump(by_alias=True)} for name, seats in state.by_seat_type.items()
+    ]
+    return AvailabilityChange(state.showtime_id, state.version, kept)
+
+
+def newest_parts(parts: Iterable[Part]) -> list[Part]:
+    """The newest of each event and venue."""
+    newest: dict[tuple[Kind, str], Part] = {}
+    for part in parts:
+        known = newest.get((part.kind, part.id))
+        if known is None or known.rank < part.rank:
+            newest[part.kind, part.id] = part
+    return list(newest.values())
+
+
+def newest_availability(changes: Iterable[AvailabilityChange]) -> list[AvailabilityChange]:
+    """The newest of each showtime: what a burst left behind."""
+    newest: dict[str, AvailabilityChange] = {}
+    for change in changes:
+        known = newest.get(change.showtime_id)
+        if known is None or known.version < change.version:
+            newest[change.showtime_id] = change
+    return list(newest.values())

@@ -1,0 +1,156 @@
+"""The indexer's side of Elasticsearch: bulk writes under external versions, and the change from one index to the next.
+
+The cluster itself says what is served and what is written to: the alias `…-shows` points at the index that searches
+see, and every index with a write alias of its own gets the live writes.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from elasticsearch import AsyncElasticsearch, NotFoundError
+from pydantic_core import to_json
+
+from search_index.document import Document
+from search_index.mapping import MAPPINGS, SETTINGS, alias, index_pattern, new_index_name, write_alias
+from service_kit.errors import Unavailable
+
+CONFLICT = 409
+BUSY = frozenset({429, 502, 503, 504})
+# A body of a megabyte and more holds up the event loop while it is sent.
+REQUEST_BYTES = 900_000
+ACTION_BYTES = 150
+# Longer than any search may take.
+REST_SECONDS = 2.5
+INDEX_GONE = "index_not_found_exception"
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """A document at its revision, or without one the deletion of it. `line` is its JSON."""
+
+    id: str
+    revision: int
+    line: bytes | None
+
+
+def write(id_: str, revision: int, document: Document | None) -> Write:
+    return Write(id_, revision, to_json(document) if document is not None else None)
+
+
+class ShowIndex:
+    def __init__(self, client: AsyncElasticsearch, namespace: str) -> None:
+        self._client = client
+        self.namespace = namespace
+
+    async def served(self) -> str | None:
+        """The index behind the alias."""
+        try:
+            found = await self._client.indices.get_alias(name=alias(self.namespace))
+        except NotFoundError:
+            return None
+        return next(iter(found), None)
+
+    async def targets(self) -> list[str]:
+        """Every index that live writes go to: the served one, and one being filled."""
+        found = await self._client.indices.get_alias(index=index_pattern(self.namespace), expand_wildcards="open")
+        return sorted(name for name, index in found.items() if write_alias(name) in index["aliases"])
+
+    async def create(self) -> str:
+        """A new, empty index that live writes go to from now on, and that nobody searches yet."""
+        name = new_index_name(self.namespace)
+        await self._client.indices.create(
+            index=name,
+            mappings=MAPPINGS,
+            settings={**SETTINGS, "refresh_interval": "-1"},
+            aliases={write_alias(name): {}},
+        )
+        return name
+
+    async def write(self, targets: Sequence[str], writes: Sequence[Write]) -> dict[str, str]:
+        """Bring `writes` into all `targets`; returns the reason for each document that was refused.
+
+        Raises Unavailable where a target can't take them for now. A version conflict is a success: something newer
+        is there. A target that vanished has just been replaced by another one, which has the write too.
+        """
+        refused: dict[str, str] = {}
+        vanished = 0
+        for target in targets:
+            gone = False
+            async for one, item in self._outcomes(target, writes):
+                status, error = item["status"], item.get("error", {})
+                if error.get("type") == INDEX_GONE:
+                    gone = True
+                elif status in BUSY:
+                    raise Unavailable(f"Elasticsearch can't take more for now: {error.get('type')}")
+                elif error and status != CONFLICT:
+                    refused[one.id] = f"{error.get('type')}: {error.get('reason')}"
+            vanished += gone
+        if vanished == len(targets):
+            raise Unavailable("There is no index to write to")
+        return refused
+
+    async def _outcomes(self, target: str, writes: Sequence[Write]) -> AsyncIterator[tuple[Write, dict[str, Any]]]:
+        """Each write with its outcome; those of a request in which all went well are left out."""
+        for chunk in _chunks(writes):
+            for one, item in zip(chunk, await self._bulk(target, chunk), strict=False):
+                yield one, item
+
+    async def _bulk(self, target: str, writes: Sequence[Write]) -> list[dict[str, Any]]:
+        """One `_bulk`; the outcome of each write, or nothing at all where all went well."""
+        lines: list[bytes] = []
+        for one in writes:
+            action = {"_id": one.id, "version": one.revision, "version_type": "external"}
+            lines.append(to_json({"delete" if one.line is None else "index": action}))
+            if one.line is not None:
+                lines.append(one.line)
+        answer = await self._client.bulk(
+            index=write_alias(target),
+            operations=lines,  # type: ignore[arg-type]  # lines of JSON are taken too, as they are
+            require_alias=True,
+            filter_path="errors,items.*.status,items.*.error.type,items.*.error.reason",
+        )
+        if not answer["errors"]:
+            return []
+        return [next(iter(item.values())) for item in answer["items"]]
+
+    async def serve(self, name: str) -> None:
+        """Searches and live writes go to `name` alone from now on; every other index goes once it is at rest."""
+        await self._client.indices.put_settings(
+            index=name, settings={"index.refresh_interval": SETTINGS["refresh_interval"]}
+        )
+        await self._client.indices.refresh(index=name)
+        served = alias(self.namespace)
+        others = await self.others(name)
+        actions: list[dict[str, Any]] = [{"remove": {"index": other, "alias": "*"}} for other in others]
+        actions.append({"add": {"index": name, "alias": served}})
+        await self._client.indices.update_aliases(actions=actions)
+        if others:
+            # A search that was sent to the old index just now would fail if it vanished under it.
+            await asyncio.sleep(REST_SECONDS)
+            await self.drop(others)
+
+    async def others(self, name: str | None) -> list[str]:
+        """Every index of ours but `name`."""
+        found = await self._client.indices.get_alias(index=index_pattern(self.namespace), expand_wildcards="open")
+        return sorted(other for other in found if other != name)
+
+    async def drop(self, names: Sequence[str]) -> None:
+        for name in names:
+            await self._client.indices.delete(index=name, ignore_unavailable=True)
+
+
+def _chunks(writes: Sequence[Write]) -> Iterator[list[Write]]:
+    """Cut into requests of a size that neither side takes amiss."""
+    chunk: list[Write] = []
+    size = 0
+    for one in writes:
+        length = len(one.line or b"") + ACTION_BYTES
+        if chunk and size + length > REQUEST_BYTES:
+            yield chunk
+            chunk, size = [], 0
+        chunk.append(one)
+        size += length
+    if chunk:
+        yield chunk

@@ -1,0 +1,1 @@
+"""What indexing and searching share: the document, the mapping, the folding of text, the client."""

@@ -1,0 +1,24 @@
+"""The Elasticsearch client. Nothing is retried here: a search has its deadline, the indexer its own loop."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from elasticsearch import AsyncElasticsearch
+from pydantic import SecretStr
+
+
+@asynccontextmanager
+async def open_elasticsearch(url: SecretStr, *, seconds: float) -> AsyncIterator[AsyncElasticsearch]:
+    """A client whose every request ends within `seconds`; name and password are part of the address."""
+    client = AsyncElasticsearch(
+        url.get_secret_value(), request_timeout=seconds, max_retries=0, retry_on_timeout=False, connections_per_node=32
+    )
+    try:
+        yield client
+    finally:
+        await client.close()
+
+
+async def ping(client: AsyncElasticsearch) -> None:
+    """Readiness check: a cluster with its primary shards in place."""
+    await client.cluster.health(wait_for_status="yellow", timeout="1s")

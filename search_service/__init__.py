@@ -1,0 +1,1 @@
+"""Finding shows: by place, words and time, and by what can still be booked."""

@@ -1,0 +1,37 @@
+"""The search service's wiring."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+
+from fastapi import FastAPI
+
+from search_index.client import open_elasticsearch, ping
+from search_service import http
+from search_service.config import Settings
+from search_service.cursor import CursorSigner
+from search_service.handlers import SearchHandlers
+from search_service.store import SEARCH_SECONDS, ShowStore
+from service_kit.app import open_kit, service_app
+from service_kit.clock import Clock
+from service_kit.gazetteer import gazetteer
+
+
+def create_app(settings: Settings, clock: Clock | None = None) -> FastAPI:
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with (
+            open_elasticsearch(settings.elasticsearch_url, seconds=SEARCH_SECONDS) as client,
+            open_kit(settings, checks={"elasticsearch": partial(ping, client)}, clock=clock) as kit,
+        ):
+            app.state.kit = kit
+            app.state.gazetteer = await asyncio.to_thread(gazetteer)
+            signer = CursorSigner(settings.cursor_key())
+            store = ShowStore(client, settings.namespace)
+            app.state.handlers = SearchHandlers(store, app.state.gazetteer, signer, kit.clock)
+            yield
+
+    app = service_app(name="search", title="Marquee search", lifespan=lifespan)
+    app.include_router(http.router)
+    return app

@@ -1,0 +1,42 @@
+"""What counts how much. Only numbers live here; `query.py` says what they are multiplied with.
+
+A tier outweighs whatever words, closeness and soonness add within the one below it. These sum up to a few hundred
+at most, and scores are 32-bit floats, so the step is neither too small nor too large.
+"""
+
+TIER = 2_000.0
+EXACT_TITLE = 7 * TIER
+EXACT_VENUE = 6 * TIER
+ALL_IN_TITLE = 5 * TIER
+ALL_WORDS = 4 * TIER
+LAST_WORD_BEGUN = 3 * TIER
+SIMILAR_WORDS = 2 * TIER
+SOME_WORDS = 1 * TIER
+
+# Within a tier: where the words are found …
+FIELDS = {
+    "words.title": 3.0,
+    "words.venue": 2.0,
+    "words.keywords": 1.0,
+    "words.genre": 1.0,
+    "words.city": 1.0,
+    "words.district": 1.0,
+}
+OTHER_FIELDS = 0.3
+# … how close the venue is, and how soon the show: half of it at the pivot.
+CLOSENESS = 8.0
+CLOSENESS_PIVOT = "4km"
+SOONNESS = 4.0
+SOONNESS_PIVOT = "2d"
+
+# Typos: none in words below 4 letters, two from 8 letters on; the first letter is right.
+FUZZINESS = "AUTO:4,8"
+FUZZY_PREFIX = 1
+FUZZY_EXPANSIONS = 30
+# Of two words one must be there, of more two thirds.
+SOME = "67%"
+
+MOST_WORDS = 16
+MOST_COUNTED = 10_000
+FACET_VALUES = 30
+SHOWN_PER_GROUP = 3

@@ -1,0 +1,228 @@
+"""What can be asked, checked field by field, and the answers as the contract has them."""
+
+from collections.abc import Callable
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field
+
+from search_service.domain import FACETS, Sort, parse_bound, parse_box, parse_distance
+from service_kit.models import Line, Location, Model
+
+MOST_SEATS = 1_000
+MOST_MINOR_UNITS = 1_000_000_000_00
+MOST_SUGGESTIONS = 20
+FINEST_ZOOM = 24
+ALL_FACETS = frozenset({"true", "all", "1"})
+NO_FACETS = frozenset({"false", "0"})
+
+
+def _checked(parse: Callable[[str], object]) -> AfterValidator:
+    """Refuses text that `parse` can't read; the text itself is kept."""
+
+    def check(text: str) -> str:
+        parse(text)
+        return text
+
+    return AfterValidator(check)
+
+
+def _facet_names(values: list[str]) -> list[str]:
+    names = {name.strip() for value in values for name in value.split(",") if name.strip()}
+    if names & ALL_FACETS:
+        return list(FACETS)
+    if names - {*FACETS, *NO_FACETS}:
+        raise ValueError(f"The facets are {', '.join(FACETS)}")
+    return [name for name in FACETS if name in names]
+
+
+def _not_blank(values: list[str]) -> list[str]:
+    """Forms send their empty fields too."""
+    return [value for value in values if value]
+
+
+Words = Annotated[Line, Field(max_length=200)]
+Several = Annotated[list[Words], Field(max_length=50), AfterValidator(_not_blank)]
+Lat = Annotated[float, Field(ge=-90, le=90)]
+Lon = Annotated[float, Field(ge=-180, le=180)]
+BoxText = Annotated[str, Field(max_length=200), _checked(parse_box)]
+StartText = Annotated[str, Field(max_length=64), _checked(lambda text: parse_bound(text, end=False))]
+EndText = Annotated[str, Field(max_length=64), _checked(lambda text: parse_bound(text, end=True))]
+
+
+class PointParams(Model):
+    lat: Lat | None = None
+    lon: Lon | None = None
+
+
+class ShowsParams(PointParams):
+    """Of a list any value may match; different parameters must all match. `bbox` is west,south,east,north."""
+
+    distance: Annotated[str, Field(max_length=40), _checked(parse_distance)] | None = None
+    near: Words = ""
+    bbox: BoxText | None = None
+    query: Words = ""
+    start_date: StartText | None = None
+    end_date: EndText | None = None
+    category: Several = Field(default_factory=list)
+    genre: Several = Field(default_factory=list)
+    language: Several = Field(default_factory=list)
+    city: Several = Field(default_factory=list)
+    venue_id: Several = Field(default_factory=list)
+    event_id: Several = Field(default_factory=list)
+    seats_together: Annotated[int, Field(ge=1, le=MOST_SEATS)] | None = None
+    seat_type: Words = ""
+    max_price: Annotated[int, Field(ge=0, le=MOST_MINOR_UNITS)] | None = None
+    available_only: bool = False
+    sort: Sort = "relevance"
+    group_by: Literal["event"] | None = None
+    facets: Annotated[list[Annotated[str, Field(max_length=100)]], AfterValidator(_facet_names)] = Field(
+        default_factory=list
+    )
+    cursor: Annotated[str, Field(max_length=2_000)] | None = None
+    limit: Annotated[int, Field(ge=1, le=100)] = 20
+
+
+class SuggestParams(PointParams):
+    q: Words = ""
+    limit: Annotated[int, Field(ge=1, le=MOST_SUGGESTIONS)] = 10
+
+
+class PlacesParams(PointParams):
+    q: Words = ""
+    limit: Annotated[int, Field(ge=1, le=MOST_SUGGESTIONS)] = 10
+
+
+class MapParams(Model):
+    bbox: BoxText
+    zoom: Annotated[int, Field(ge=0, le=FINEST_ZOOM)] = 10
+
+
+class SeatCounts(Model):
+    total: int
+    available: int
+    largest_block: int
+    price: int | None
+
+
+class AvailabilityAnswer(Model):
+    """As of the seat map's `version`; null while the seat map isn't there yet."""
+
+    available: int
+    total: int
+    largest_block: int
+    by_seat_type: dict[str, SeatCounts]
+    as_of: str
+    version: int
+
+
+class PriceAnswer(Model):
+    """Minor units: the cheapest free seat, or the cheapest there is where none is free."""
+
+    from_: Annotated[int | None, Field(alias="from")]
+    currency: str
+
+
+class EventAnswer(Model):
+    event_id: str
+    name: str
+    category: str
+    keywords: list[str]
+    image_url: str | None
+    metadata: dict[str, Any]
+
+
+class VenueAnswer(Model):
+    venue_id: str
+    name: str
+    city: str
+    country: str
+    timezone: str
+    address: dict[str, str]
+    location: Location
+
+
+class ShowAnswer(Model):
+    showtime_id: str
+    starts_at: str
+    event: EventAnswer
+    venue: VenueAnswer
+    distance_meters: float | None
+    score: float | None
+    price: PriceAnswer
+    availability: AvailabilityAnswer | None
+
+
+class ShowItem(ShowAnswer):
+    """With `groupBy=event` the best showtime of an event, and its next ones."""
+
+    showtimes: list[ShowAnswer] | None = None
+    showtime_count: int | None = None
+
+
+class Total(Model):
+    value: int
+    relation: Literal["eq", "gte"]
+
+
+class FacetValue(Model):
+    value: str
+    count: int
+
+
+class PlaceItem(Model):
+    name: str
+    country: str
+    lat: float
+    lon: float
+    population: int
+    timezone: str
+
+
+class Interpreted(Model):
+    """How the words matched (all of them, all but for typos, or some), and which place `near` is."""
+
+    words: str | None
+    match: Literal["all", "similar", "some"] | None
+    place: PlaceItem | None
+
+
+class ShowsAnswer(Model):
+    items: list[ShowItem]
+    total: Total
+    facets: dict[str, list[FacetValue]]
+    did_you_mean: str | None
+    interpreted_as: Interpreted | None
+    next_cursor: str | None
+
+
+class Suggestion(Model):
+    """An event or a venue with its `id`, or a place with its position."""
+
+    kind: Literal["event", "venue", "place"]
+    text: str
+    id: str | None = None
+    category: str | None = None
+    image_url: str | None = None
+    city: str | None = None
+    country: str | None = None
+    location: Location | None = None
+    name: str | None = None
+    lat: float | None = None
+    lon: float | None = None
+    population: int | None = None
+    timezone: str | None = None
+
+
+class SuggestAnswer(Model):
+    items: list[Suggestion]
+
+
+class PlacesAnswer(Model):
+    items: list[PlaceItem]
+
+
+class FeatureCollection(Model):
+    """GeoJSON (RFC 7946): points of kind `venue` or `cluster`, with counts."""
+
+    type: Literal["FeatureCollection"]
+    features: list[dict[str, Any]]

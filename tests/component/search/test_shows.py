@@ -1,0 +1,247 @@
+"""`GET /api/v1/search/shows`: place, words, time, seats, order and pages."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx2
+import pytest
+from geopy.distance import geodesic
+
+from tests.component.search.conftest import ISLAND, TITLES, Finder, Programme
+
+PATH = "/api/v1/search/shows"
+AROUND_ISLAND = {"lat": ISLAND[0], "lon": ISLAND[1]}
+
+
+async def test_an_answer_has_exactly_the_fields_of_the_contract(find: Finder, programme: Programme) -> None:
+    body = await find.answer(query="wide seats", venueId="venue-Seat Palace", limit=1, lat=-17.8, lon=177.4)
+    assert set(body) == {"items", "total", "facets", "didYouMean", "interpretedAs", "nextCursor"}
+    body = await find.answer(venueId="venue-Seat Palace", sort="price", limit=1, lat=-17.8, lon=177.4)
+    [item] = body["items"]
+    assert set(item) == {
+        *("showtimeId", "startsAt", "event", "venue", "distanceMeters", "score", "price", "availability"),
+    }
+    assert item["showtimeId"] == programme.ids["cheap"]
+    assert item["price"] == {"from": 900, "currency": "EUR"}
+    assert item["availability"] == {
+        "available": 20,
+        "total": 120,
+        "largestBlock": 6,
+        "bySeatType": {
+            "standard": {"total": 50, "available": 10, "largestBlock": 2, "price": 900},
+            "premium": {"total": 50, "available": 10, "largestBlock": 6, "price": 2500},
+        },
+        "asOf": "2026-01-01T00:00:03Z",
+        "version": 3,
+    }
+    assert item["venue"]["location"] == {"lat": -17.8, "lon": 177.4}
+    assert item["distanceMeters"] == 0
+    assert body["total"] == {"value": 5, "relation": "eq"}
+
+
+async def test_times_are_answered_with_the_venues_own_offset(find: Finder) -> None:
+    [item] = (await find.answer(query="Midnight", city="Tokyo", limit=1))["items"]
+    assert item["startsAt"].endswith("T00:00:00+09:00")
+
+
+async def test_shows_that_began_or_were_cancelled_never_appear(find: Finder, programme: Programme) -> None:
+    assert await find.names(query="Begun") == []
+    assert await find.names(query="Cancelled") == []
+    assert "begun" not in await find.names(venueId="venue-Le Champo")
+
+
+async def test_a_show_disappears_the_moment_it_begins(find: Finder, programme: Programme) -> None:
+    assert await find.names(query="Soon") == ["soon over"]
+    before = programme.clock.now()
+    programme.clock.advance(timedelta(seconds=30))
+    try:
+        assert await find.names(query="Soon") == []
+    finally:
+        programme.clock.set(before)
+
+
+async def test_a_circle_holds_what_is_inside_and_nothing_outside(find: Finder) -> None:
+    found = await find.names(**AROUND_ISLAND, distance="10km")
+    assert sorted(found) == ["inside0", "inside180", "inside270", "inside90"]
+    assert len(await find.names(**AROUND_ISLAND, distance="11km")) == 8
+    assert len(await find.names(**AROUND_ISLAND)) == 8
+    assert len(await find.names(**AROUND_ISLAND, distance="6.3mi")) == 8
+    assert await find.names(**AROUND_ISLAND, distance="9000m") == []
+
+
+async def test_distances_are_metres_in_order_and_within_the_circle(find: Finder) -> None:
+    items = (await find.answer(**AROUND_ISLAND, sort="distance", distance="11km"))["items"]
+    metres = [item["distanceMeters"] for item in items]
+    assert metres == sorted(metres)
+    for item in items:
+        there = (item["venue"]["location"]["lat"], item["venue"]["location"]["lon"])
+        assert item["distanceMeters"] == pytest.approx(geodesic(ISLAND, there).meters, rel=0.006)
+
+
+async def test_a_box_holds_its_venues_also_across_the_date_line(find: Finder) -> None:
+    assert set(await find.names(bbox="2,48,3,49", query="Amélie")) == {"Amélie"}
+    across = await find.answer(bbox="176,-19,-149,-4", limit=1)
+    assert across["total"]["value"] == 5 + 310 + 8
+
+
+async def test_a_place_name_is_as_good_as_a_position(find: Finder) -> None:
+    body = await find.answer(near="Zuerich", query="Dune", sort="distance")
+    assert [item["venue"]["city"] for item in body["items"]] == ["Zürich"]
+    assert body["interpretedAs"]["place"]["name"] == "Zürich"
+    assert body["items"][0]["distanceMeters"] < 5_000
+
+
+@pytest.mark.parametrize(
+    ("typed", "first"),
+    [
+        ("amelie", "Amélie"),
+        ("AMÉLIE", "Amélie"),
+        ("dune part two", "Dune: Part Two"),
+        ("Dune: Part", "Dune: Part Two"),
+        ("it", "It"),
+        ("spiderman", "Spider-Man: No Way Home"),
+        ("spider man no w", "Spider-Man: No Way Home"),
+        ("godfahter", "The Godfather"),
+        ("the godfther", "The Godfather"),
+        ("cuckoos nest", "One Flew Over the Cuckoo's Nest"),
+        ("mash", "M*A*S*H"),
+        ("千尋", "千と千尋の神隠し"),
+        ("amelie champo", "Amélie"),
+        ("godfather paris", "The Godfather"),
+        ("horror paris", "It"),
+    ],
+)
+async def test_what_is_typed_finds_what_is_meant(find: Finder, typed: str, first: str) -> None:
+    assert (await find.names(query=typed, limit=5))[0] == first
+
+
+@pytest.mark.parametrize("typed", ["zurich", "Zürich", "zuerich", "ZUERICH"])
+async def test_a_city_is_found_in_each_of_its_spellings(find: Finder, typed: str) -> None:
+    assert await find.names(city=typed) == ["zurich"]
+    assert (await find.names(query=f"dune {typed}"))[0] == "zurich"
+    assert (await find.names(query=f"{typed} altstadt"))[0] == "zurich"
+
+
+async def test_all_words_come_before_some_words_and_exact_ones_before_similar_ones(find: Finder) -> None:
+    found = await find.names(query="star wars")
+    assert found[0] == "Star Wars"
+    assert "Star Trek" in found
+    dunes = await find.names(query="dune")
+    assert {*dunes[:2]} == {"Dune", "zurich"}
+    assert dunes[2] == "Dune: Part Two"
+
+
+async def test_in_other_orders_looser_matches_only_stand_in_for_missing_ones(find: Finder) -> None:
+    assert await find.names(query="star wars", sort="soonest") == ["Star Wars"]
+    assert await find.names(query="star wras", sort="soonest") == ["Star Wars"]
+    assert set(await find.names(query="star xylophone", sort="soonest")) == {"Star Wars", "Star Trek"}
+
+
+async def test_a_typo_is_answered_with_what_was_probably_meant(find: Finder) -> None:
+    body = await find.answer(query="godfahter")
+    assert body["didYouMean"] == "The Godfather"
+    assert body["interpretedAs"]["match"] == "similar"
+    assert (await find.answer(query="godfather"))["didYouMean"] is None
+
+
+@pytest.mark.parametrize("typed", ["!!!", "***", "🎭", "\u2026"])
+async def test_words_without_letters_find_nothing(find: Finder, typed: str) -> None:
+    assert await find.names(query=typed) == []
+
+
+async def test_a_date_is_the_day_at_each_venue(find: Finder, programme: Programme) -> None:
+    day = (programme.clock.now() + timedelta(days=5)).date()
+    everywhere = {"Tokyo 0", "Tokyo 23", "New York 0", "New York 23"}
+    same_day = {"startDate": day.isoformat(), "endDate": day.isoformat()}
+    assert set(await find.names(query="Midnight", **same_day)) == everywhere
+    before, after = (day - timedelta(days=1)).isoformat(), (day + timedelta(days=1)).isoformat()
+    assert await find.names(query="Midnight", startDate=before, endDate=before) == []
+    assert await find.names(query="Midnight", startDate=after, endDate=after) == []
+
+
+async def test_a_moment_is_the_same_moment_at_each_venue(find: Finder, programme: Programme) -> None:
+    day = (programme.clock.now() + timedelta(days=5)).date()
+    noon = datetime(day.year, day.month, day.day, 12, tzinfo=UTC).isoformat()
+    assert set(await find.names(query="Midnight", startDate=noon)) == {"Tokyo 23", "New York 23"}
+    assert set(await find.names(query="Midnight", endDate=noon)) == {"Tokyo 0", "New York 0"}
+
+
+@pytest.mark.parametrize(
+    ("wanted", "found"),
+    [
+        ({"seatsTogether": 4}, {"cheap", "wide"}),
+        ({"seatsTogether": 4, "maxPrice": 1500}, {"wide"}),
+        ({"seatsTogether": 2, "maxPrice": 1000}, {"cheap"}),
+        ({"maxPrice": 999}, {"cheap"}),
+        ({"maxPrice": 900}, {"cheap"}),
+        ({"maxPrice": 899}, set()),
+        ({"seatType": "wheelchair"}, {"wheelchair"}),
+        ({"seatType": "wheelchair", "seatsTogether": 3}, set()),
+        ({"seatType": "standard", "seatsTogether": 3}, {"wide"}),
+        ({"availableOnly": "true"}, {"cheap", "wide", "wheelchair"}),
+    ],
+)
+async def test_seats_that_are_wanted_together_must_be_the_same_seats(
+    find: Finder, wanted: dict[str, Any], found: set[str]
+) -> None:
+    assert set(await find.names(venueId="venue-Seat Palace", **wanted)) == found
+
+
+async def test_price_order_begins_with_the_cheapest_free_seat(find: Finder) -> None:
+    body = await find.answer(venueId="venue-Seat Palace", sort="price", availableOnly=True)
+    assert [item["price"]["from"] for item in body["items"]] == [900, 1400, 1500]
+
+
+async def test_soonest_order_follows_the_time(find: Finder) -> None:
+    body = await find.answer(venueId="venue-Le Champo", sort="soonest", limit=50)
+    times = [datetime.fromisoformat(item["startsAt"]) for item in body["items"]]
+    assert times == sorted(times)
+    assert len(times) == len(TITLES) + 1
+
+
+async def test_lists_are_read_with_and_without_brackets(find: Finder, client: httpx2.AsyncClient) -> None:
+    plain = await client.get(f"{PATH}?genre=horror&genre=crime&venueId=venue-Le%20Champo")
+    brackets = await client.get(f"{PATH}?genre[]=horror&genre%5B%5D=Crime&venueId=venue-Le%20Champo")
+    ids = [[item["showtimeId"] for item in answer.json()["items"]] for answer in (plain, brackets)]
+    assert ids[0] == ids[1]
+    assert len(ids[0]) == 2
+
+
+async def test_facet_counts_ignore_their_own_choice(find: Finder) -> None:
+    body = await find.answer(venueId="venue-Le Champo", genre="Horror", facets="genre,category,city")
+    genres = {facet["value"]: facet["count"] for facet in body["facets"]["genre"]}
+    assert genres["Horror"] == 1
+    assert genres["Science Fiction"] == 4
+    assert body["facets"]["category"] == [{"value": "movie", "count": 1}]
+    assert body["total"]["value"] == len(body["items"]) == 1
+    assert set((await find.answer(facets="true"))["facets"]) == {"category", "genre", "language", "city"}
+
+
+@pytest.mark.parametrize(
+    "order", [{"sort": "soonest"}, {"sort": "relevance"}, {"sort": "price"}, {"sort": "distance", "near": "Suva"}]
+)
+async def test_pages_neither_repeat_nor_skip_any_of_300_hits(
+    find: Finder, client: httpx2.AsyncClient, order: dict[str, Any]
+) -> None:
+    seen: list[str] = []
+    params: dict[str, Any] = {"query": "Paging", "limit": 37, **order}
+    answer = await client.get(PATH, params=params)
+    while True:
+        body = answer.json()
+        seen += [item["showtimeId"] for item in body["items"]]
+        if body["nextCursor"] is None:
+            assert "link" not in answer.headers
+            break
+        assert f"cursor={body['nextCursor']}" in answer.headers["link"]
+        answer = await client.get(PATH, params={**params, "cursor": body["nextCursor"]})
+    assert len(seen) == len(set(seen)) == 310
+
+
+async def test_grouped_by_event_each_event_comes_once_with_its_next_showtimes(find: Finder) -> None:
+    first = await find.answer(groupBy="event", limit=8)
+    second = await find.answer(groupBy="event", limit=100, cursor=first["nextCursor"])
+    events = [item["event"]["eventId"] for item in [*first["items"], *second["items"]]]
+    assert len(events) == len(set(events)) == first["total"]["value"]
+    [paging] = [item for item in [*first["items"], *second["items"]] if item["event"]["name"] == "Paging"]
+    assert paging["showtimeCount"] == 310
+    assert len(paging["showtimes"]) == 3

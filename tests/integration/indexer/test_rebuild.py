@@ -1,0 +1,123 @@
+"""A new index is filled beside the served one: no gap for searches, no lost live write."""
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+
+from indexer.rebuild import ensure_served, rebuild
+from indexer.store import RebuildRunning
+from search_index.mapping import MAPPING_VERSION, alias
+from service_kit.clock import ManualClock, SystemClock
+from service_kit.tasks import background
+from tests.integration.indexer.conftest import Bench, documents_become, open_bench
+from tests.integration.indexer.programme import cinema, film, published, seats, showtime
+
+
+async def test_a_rebuild_under_live_writes_leaves_no_gap_and_loses_nothing(bench: Bench, clock: ManualClock) -> None:
+    amelie, champo = film(), cinema()
+    states = [showtime(amelie, champo) for _ in range(2_500)]
+    await bench.handlers.catalogue([published("ShowtimeCreated", state) for state in states])
+    await bench.push_all()
+    await bench.client.indices.refresh(index=alias(bench.settings.namespace))
+    done = asyncio.Event()
+    counts: list[int] = []
+
+    async def search() -> None:
+        while not done.is_set():
+            counts.append((await bench.client.count(index=alias(bench.settings.namespace)))["count"])
+
+    async def write() -> list[str]:
+        """Cancels, adds and sells while the new index is filled."""
+        added = []
+        for number in range(40):
+            clock.advance(timedelta(milliseconds=300))
+            cancelled = states[number * 20].model_copy(update={"version": 2, "status": "cancelled"})
+            new = showtime(amelie, champo)
+            added.append(new.showtime_id)
+            sold = seats(states[number * 20 + 1].showtime_id, 50)
+            await bench.handlers.catalogue(
+                [published("ShowtimeCancelled", cancelled), published("ShowtimeCreated", new)]
+            )
+            await bench.handlers.availability([published("AvailabilityChanged", sold)])
+            await bench.push_all()
+        return added
+
+    async def fill() -> int:
+        try:
+            return await rebuild(bench.settings, clock=clock)
+        finally:
+            done.set()
+
+    [before] = await bench.index.targets()
+    _, added, filled = await asyncio.gather(search(), write(), fill())
+    [after] = await bench.index.targets()
+    clock.advance(timedelta(seconds=1))
+    await bench.push_all()
+
+    assert after != before
+    assert await bench.index.others(after) == []
+    assert filled > 2_400
+    assert counts
+    assert min(counts) > 2_400
+    expected = ({state.showtime_id for state in states} | set(added)) - {states[n * 20].showtime_id for n in range(40)}
+    documents = await bench.documents()
+    rows = await bench.rows()
+    assert set(documents) == expected
+    assert all(documents[id_]["version"] == rows[id_]["revision"] for id_ in expected)
+    assert all(documents[states[n * 20 + 1].showtime_id]["available"] == 70 for n in range(40))
+
+
+async def test_progress_is_told_and_what_was_found_before_is_found_after(bench: Bench, clock: ManualClock) -> None:
+    states = [showtime(film(), cinema()) for _ in range(30)]
+    await bench.handlers.catalogue([published("ShowtimeCreated", state) for state in states])
+    await bench.push_all()
+    before = await bench.documents()
+    told: list[tuple[int, int]] = []
+    assert await rebuild(bench.settings, lambda *progress: told.append(progress), clock) == 30
+    assert told == [(30, 30)]
+    assert await bench.documents() == before
+
+
+async def test_two_rebuilds_at_once_are_refused(bench: Bench, clock: ManualClock) -> None:
+    await bench.model.lease_rebuild("another")
+    with pytest.raises(RebuildRunning):
+        await rebuild(bench.settings, clock=clock)
+    # One that died is taken over from, and what it left behind goes.
+    left_behind = await bench.index.create()
+    clock.advance(timedelta(minutes=2))
+    await rebuild(bench.settings, clock=clock)
+    assert left_behind not in await bench.index.others(None)
+
+
+async def test_an_index_of_another_mapping_is_served_until_the_new_one_is_full(
+    bench: Bench, clock: ManualClock
+) -> None:
+    await bench.handlers.catalogue([published("ShowtimeCreated", showtime(film(), cinema())) for _ in range(5)])
+    await bench.push_all()
+    [current] = await bench.index.targets()
+    old = current.replace(f"-v{MAPPING_VERSION}-", "-v0-")
+    await bench.client.indices.create(index=old)
+    await bench.client.indices.update_aliases(
+        actions=[
+            {"remove_index": {"index": current}},
+            {"add": {"index": old, "alias": alias(bench.settings.namespace)}},
+        ]
+    )
+    await ensure_served(bench.model, bench.index, clock)
+    assert await bench.index.others(None) == await bench.index.targets()
+    assert len(await bench.documents()) == 5
+
+
+async def test_an_index_that_was_lost_is_filled_again_by_the_running_pusher(bench: Bench) -> None:
+    await bench.handlers.catalogue([published("ShowtimeCreated", showtime(film(), cinema())) for _ in range(5)])
+    await bench.push_all()
+    await bench.index.drop(await bench.index.targets())
+    async with background("push", bench.pusher.run):
+        await bench.handlers.catalogue([published("ShowtimeCreated", showtime(film(), cinema()))])
+        await documents_become(bench, set(await bench.rows()))
+
+
+async def test_a_fresh_system_has_an_empty_index_to_search(bench: Bench) -> None:
+    async with open_bench(bench.settings, SystemClock()) as another:
+        assert await another.documents() == {}
