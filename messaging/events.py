@@ -7,7 +7,7 @@ exception: they are large and immutable, and fetched by (hall, layout version).
 from datetime import datetime
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 
@@ -46,6 +46,8 @@ class VenueState(EventData):
 
 
 class HallState(EventData):
+    """`seat_count` includes the capacity of general admission."""
+
     hall_id: str
     venue_id: str
     version: int
@@ -84,8 +86,19 @@ class Pricing(EventData):
     fee: int = 0
 
 
+class SalesWindow(EventData):
+    """When tickets are on sale: `[from, until)`. Without `from` at once, without `until` to the start of the show."""
+
+    from_: datetime | None = Field(default=None, alias="from")
+    until: datetime | None = None
+
+
 class ShowtimeState(EventData):
-    """A showtime with what consumers need of its event, venue and hall as they were at that version."""
+    """A showtime with what consumers need of its event, venue and hall as they were at that version.
+
+    `seat_count` includes the capacity of general admission. Under `single_seat_rule` no choice of seats may strand a
+    single one.
+    """
 
     showtime_id: str
     version: int
@@ -98,8 +111,14 @@ class ShowtimeState(EventData):
     seat_count: int
     pricing: Pricing
     promotions: list[dict[str, Any]] = []
+    on_sale: SalesWindow = SalesWindow()
+    single_seat_rule: bool = True
     event: EventState
     venue: VenueState
+
+    @property
+    def sales_end(self) -> datetime:
+        return self.on_sale.until or self.starts_at
 
 
 class TypeAvailability(EventData):

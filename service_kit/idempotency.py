@@ -34,6 +34,8 @@ KEPT = timedelta(hours=24)
 ABANDONED = timedelta(seconds=30)
 LONGEST_KEY = 255
 NONCE_BYTES = 12
+# A document has 16 MB. A larger answer is not kept: a repeat does the work again, on the same resource id.
+LARGEST_KEPT = 8 * 1024 * 1024
 # Answers that say "not now" or "not you", not what became of the request: they are not kept.
 PASSING = {401, 403, 408, 429}
 KEPT_HEADERS = ("content-type", "location", "etag", "cache-control")
@@ -210,7 +212,8 @@ async def _once(
     except BaseException:  # the client went away or the process is stopping
         await store.release(outcome)
         raise
-    if response.status_code >= 500 or response.status_code in PASSING:
+    too_large = len(response.body) > LARGEST_KEPT
+    if response.status_code >= 500 or response.status_code in PASSING or too_large:
         await store.release(outcome)
     else:
         await store.finish(outcome, response)

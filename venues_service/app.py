@@ -18,6 +18,7 @@ from venues_service.config import Settings
 from venues_service.geocoding import Geocoding, open_geocoding
 from venues_service.handlers.cities import CityHandlers
 from venues_service.handlers.events import EventHandlers
+from venues_service.handlers.hall_files import HallFileHandlers
 from venues_service.handlers.halls import HallHandlers
 from venues_service.handlers.imports import ImportHandlers
 from venues_service.handlers.showtimes import ShowtimeHandlers
@@ -25,7 +26,8 @@ from venues_service.handlers.slots import Slots
 from venues_service.handlers.venues import VenueHandlers
 from venues_service.http.common import LARGEST_BODY, Catalogue
 from venues_service.store.events import Events
-from venues_service.store.halls import Halls, Layouts
+from venues_service.store.halls import Halls
+from venues_service.store.layouts import Layouts
 from venues_service.store.showtimes import Showtimes
 from venues_service.store.venues import Venues
 
@@ -69,6 +71,7 @@ async def _catalogue(database: Database, geocoding: Geocoding, clock: Clock) -> 
     return Catalogue(
         venues=for_venues,
         halls=for_halls,
+        hall_files=HallFileHandlers(venues=venues, halls=halls, layouts=layouts, hall_handlers=for_halls),
         events=for_events,
         showtimes=for_showtimes,
         cities=CityHandlers(venues=venues, events=events, showtimes=showtimes, clock=clock),

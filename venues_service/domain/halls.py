@@ -61,11 +61,12 @@ class Slot:
 
 @dataclass(frozen=True)
 class Hall:
-    """A hall as stored: `types_by_section` is that of the present layout, in its order."""
+    """A hall as stored: the types by section and the digests are those of its newest layout."""
 
     state: HallState
     types_by_section: dict[str, dict[str, int]]
     layout_digest: str
+    extras_digest: str | None = None
     slots: list[Slot] = field(default_factory=list)
 
     @property
@@ -75,3 +76,7 @@ class Hall:
             for seat_type, count in counts.items():
                 total[seat_type] = total.get(seat_type, 0) + count
         return total
+
+    def has(self, layout: Layout) -> bool:
+        """Whether this is its newest layout already. Extras count where there are some."""
+        return self.layout_digest == layout.digest and layout.extras_digest in (None, self.extras_digest)

@@ -1,4 +1,4 @@
-"""Seat layouts: sections of rows of seats, checked to the last seat.
+"""Seat layouts: sections of rows of seats, checked to the last seat; or of general admission, which have a capacity.
 
 A layout of 100,000 seats is an ordinary case, so checks run in Rust (the drafts' types) or in one plain pass.
 """
@@ -11,12 +11,14 @@ from itertools import islice
 from typing import Annotated, Any, NotRequired
 
 from pydantic import ConfigDict, Field, StringConstraints, with_config
-from pydantic_core import from_json, to_json
+from pydantic_core import to_json
 from typing_extensions import TypedDict
 
 from venues_service.domain.drafts import MOST_FAULTS, refuse
 
 MOST_SEATS = 100_000
+# A hall's document names each with its types, and has 16 MB for all.
+MOST_SECTIONS = 10_000
 MOST_WARNINGS = 100
 FURTHEST = 1_000_000
 # fmt: off
@@ -26,6 +28,7 @@ SEAT_TYPES = frozenset((
     "companion", "standing", "restricted",
 ))
 # fmt: on
+STANDING = "standing"
 WHEELCHAIR_TYPES = frozenset(("wheelchair", "accessible"))
 
 # No control characters, no separators of lines, nothing that turns the direction of what follows.
@@ -35,6 +38,7 @@ Label = Annotated[str, StringConstraints(strip_whitespace=True, max_length=100, 
 LayoutId = Annotated[
     str, StringConstraints(strip_whitespace=True, max_length=100, pattern=f"^[^${_LETTER}][^{_LETTER}]*$")
 ]
+Places = Annotated[int, Field(strict=True, ge=1, le=MOST_SEATS)]
 Coordinate = Annotated[float, Field(strict=True, ge=-FURTHEST, le=FURTHEST, allow_inf_nan=False)]
 
 CLOSED = ConfigDict(extra="forbid")
@@ -66,9 +70,13 @@ class RowDraft(TypedDict):
 
 @with_config(CLOSED)
 class SectionDraft(TypedDict):
+    """Either rows of seats, or general admission: a capacity and one seat type for all of it, else `standing`."""
+
     id: LayoutId
     name: NotRequired[Label | None]
-    rows: list[RowDraft]
+    rows: NotRequired[list[RowDraft] | None]
+    capacity: NotRequired[Places | None]
+    seatType: NotRequired[Label | None]
 
 
 @with_config(CLOSED)
@@ -78,14 +86,23 @@ class LayoutDraft(TypedDict):
 
 @dataclass(frozen=True)
 class Layout:
-    """A sound layout. `text` is its one JSON form and `digest` names that form: equal layouts have equal digests."""
+    """A sound layout. `text` is its one JSON form and `digest` names that form: equal layouts have equal digests.
+
+    A section of general admission is `{id, name, seatType, capacity}` there, without rows. `seat_count` and
+    `types_by_section` (section id → seat type → seats of it) count its capacity as seats.
+    """
 
     text: bytes
     digest: str
     seat_count: int
-    # Section id → seat type → seats of it.
     types_by_section: dict[str, dict[str, int]]
     warnings: list[Finding] = field(default_factory=list)
+    # JSON of what only the file knew that the layout came from, for the way back; b"" for none.
+    extras: bytes = b""
+
+    @property
+    def extras_digest(self) -> str | None:
+        return hashlib.sha256(self.extras).hexdigest() if self.extras else None
 
 
 def checked(draft: LayoutDraft, base: str = "/seatLayout") -> Layout:
@@ -95,13 +112,16 @@ def checked(draft: LayoutDraft, base: str = "/seatLayout") -> Layout:
         raise refuse(faults)
     sections, generated = _complete(draft)
     text = to_json({"sections": sections})
-    types = {
-        section["id"]: dict(Counter(seat["seatType"] for row in section["rows"] for seat in row["seats"]))
-        for section in sections
-    }
+    types = {section["id"]: _types(section) for section in sections}
     count = sum(sum(counts.values()) for counts in types.values())
     warnings = list(islice(_warnings(sections, base, generated), MOST_WARNINGS))
     return Layout(text, hashlib.sha256(text).hexdigest(), count, types, warnings)
+
+
+def _types(section: Mapping[str, Any]) -> dict[str, int]:
+    if "capacity" in section:
+        return {section["seatType"]: section["capacity"]}
+    return dict(Counter(seat["seatType"] for row in section["rows"] for seat in row["seats"]))
 
 
 def _faults(draft: LayoutDraft, base: str) -> Iterator[Finding]:
@@ -110,30 +130,45 @@ def _faults(draft: LayoutDraft, base: str) -> Iterator[Finding]:
     count = 0
     if not draft["sections"]:
         yield f"{base}/sections", "A layout needs a section"
+    if len(draft["sections"]) > MOST_SECTIONS:
+        yield f"{base}/sections", f"A layout may have at most {MOST_SECTIONS} sections"
     for s, section in enumerate(draft["sections"]):
         at = f"{base}/sections/{s}"
         if section["id"] in section_ids:
             yield f"{at}/id", f"Section id {section['id']!r} is used before"
         section_ids.add(section["id"])
-        if not section["rows"]:
-            yield f"{at}/rows", "A section needs a row"
-        labels: set[str] = set()
-        for r, row in enumerate(section["rows"]):
-            if row["label"] in labels:
-                yield f"{at}/rows/{r}/label", f"Row label {row['label']!r} is used before in this section"
-            labels.add(row["label"])
-            if not row["seats"]:
-                yield f"{at}/rows/{r}/seats", "A row needs a seat"
-            for n, seat in enumerate(row["seats"]):
-                here = f"{at}/rows/{r}/seats/{n}"
-                first = first_at.setdefault(seat["id"], here)
-                if first is not here:
-                    yield f"{here}/id", f"Seat id {seat['id']!r} is that of {first}"
-                if seat["seatType"].lower() not in SEAT_TYPES:
-                    yield f"{here}/seatType", f"No such seat type: {seat['seatType']!r}"
-            count += len(row["seats"])
+        rows, capacity, seat_type = section.get("rows"), section.get("capacity"), section.get("seatType")
+        if capacity is None:
+            yield from _row_faults(rows or [], at, first_at)
+            count += sum(len(row["seats"]) for row in rows or [])
+        elif rows is not None:
+            yield f"{at}/capacity", "A section has either rows or a capacity"
+        elif (seat_type or STANDING).lower() not in SEAT_TYPES:
+            yield f"{at}/seatType", f"No such seat type: {seat_type!r}"
+        if capacity is None and seat_type is not None:
+            yield f"{at}/seatType", "Only a section with a capacity has a seat type; others have one for each seat"
+        count += capacity or 0
     if count > MOST_SEATS:
         yield f"{base}/sections", f"A hall may have at most {MOST_SEATS} seats, not {count}"
+
+
+def _row_faults(rows: list[RowDraft], at: str, first_at: dict[str, str]) -> Iterator[Finding]:
+    if not rows:
+        yield f"{at}/rows", "A section needs a row, or a capacity"
+    labels: set[str] = set()
+    for r, row in enumerate(rows):
+        if row["label"] in labels:
+            yield f"{at}/rows/{r}/label", f"Row label {row['label']!r} is used before in this section"
+        labels.add(row["label"])
+        if not row["seats"]:
+            yield f"{at}/rows/{r}/seats", "A row needs a seat"
+        for n, seat in enumerate(row["seats"]):
+            here = f"{at}/rows/{r}/seats/{n}"
+            first = first_at.setdefault(seat["id"], here)
+            if first is not here:
+                yield f"{here}/id", f"Seat id {seat['id']!r} is that of {first}"
+            if seat["seatType"].lower() not in SEAT_TYPES:
+                yield f"{here}/seatType", f"No such seat type: {seat['seatType']!r}"
 
 
 def _complete(draft: LayoutDraft) -> tuple[list[dict[str, Any]], int]:
@@ -141,8 +176,13 @@ def _complete(draft: LayoutDraft) -> tuple[list[dict[str, Any]], int]:
     generated = row_number = 0
     sections = []
     for section in draft["sections"]:
+        head = {"id": section["id"], "name": section.get("name") or section["id"]}
+        if (capacity := section.get("capacity")) is not None:
+            seat_type = (section.get("seatType") or STANDING).lower()
+            sections.append({**head, "seatType": seat_type, "capacity": capacity})
+            continue
         rows = []
-        for row in section["rows"]:
+        for row in section.get("rows") or []:
             seats = []
             for n, seat in enumerate(row["seats"]):
                 place = seat.get("coordinates")
@@ -157,7 +197,7 @@ def _complete(draft: LayoutDraft) -> tuple[list[dict[str, Any]], int]:
                 )
             row_number += 1
             rows.append({"label": row["label"], "seats": seats})
-        sections.append({"id": section["id"], "name": section.get("name") or section["id"], "rows": rows})
+        sections.append({**head, "rows": rows})
     return sections, generated
 
 
@@ -167,7 +207,7 @@ def _warnings(sections: list[dict[str, Any]], base: str, generated: int) -> Iter
         yield base, f"{generated} seat(s) have no coordinates; their place in the row was taken"
     taken: dict[tuple[float, float], str] = {}
     for s, section in enumerate(sections):
-        for r, row in enumerate(section["rows"]):
+        for r, row in enumerate(section.get("rows", ())):
             at = f"{base}/sections/{s}/rows/{r}/seats"
             seats = row["seats"]
             labels: set[str] = set()
@@ -183,30 +223,3 @@ def _warnings(sections: list[dict[str, Any]], base: str, generated: int) -> Iter
                     neighbours = [*seats[max(n - 1, 0) : n], *seats[n + 1 : n + 2]]
                     if all(neighbour["seatType"] != "companion" for neighbour in neighbours):
                         yield f"{at}/{n}/seatType", "No companion seat is next to this wheelchair space"
-
-
-def difference(old: bytes, new: bytes) -> dict[str, list[str]]:
-    """Seat ids by what happened to them between two layouts: `added`, `removed`, `moved`, `changed`.
-
-    A seat moved when its coordinates differ, and changed when its section, row, label or type does.
-    """
-    before, after = _seats(old), _seats(new)
-    both = [seat_id for seat_id in after if seat_id in before]
-    return {
-        "added": [seat_id for seat_id in after if seat_id not in before],
-        "removed": [seat_id for seat_id in before if seat_id not in after],
-        "moved": [seat_id for seat_id in both if after[seat_id][0] != before[seat_id][0]],
-        "changed": [seat_id for seat_id in both if after[seat_id][1] != before[seat_id][1]],
-    }
-
-
-def _seats(text: bytes) -> Mapping[str, tuple[tuple[float, float], tuple[str, ...]]]:
-    return {
-        seat["id"]: (
-            (seat["coordinates"]["x"], seat["coordinates"]["y"]),
-            (section["id"], row["label"], seat["label"], seat["seatType"]),
-        )
-        for section in from_json(text)["sections"]
-        for row in section["rows"]
-        for seat in row["seats"]
-    }

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
-from messaging.events import EventState, Pricing, ShowtimeState, VenueState
+from messaging.events import EventState, Pricing, SalesWindow, ShowtimeState, VenueState
 from service_kit.errors import Conflict
 from service_kit.ids import new_id
 from service_kit.models import Currency, Id, Int, Minor, Model, Moment
@@ -79,15 +79,32 @@ class PromotionDraft(Model):
         return self
 
 
+def _in_milliseconds(moment: datetime) -> datetime:
+    return moment.replace(microsecond=moment.microsecond // 1_000 * 1_000)
+
+
+# As exact as the database keeps it.
+KeptMoment = Annotated[Moment, AfterValidator(_in_milliseconds)]
+
+
+class SalesDraft(Model):
+    """When tickets are on sale: `[from, until)`. Without `from` at once, without `until` to the start of the show."""
+
+    from_: KeptMoment | None = Field(default=None, alias="from")
+    until: KeptMoment | None = None
+
+
 class ShowtimeDraft(Model):
     """`startsAt` may be called `timestamp`."""
 
     venue_id: Id
     hall_id: Id
-    starts_at: Moment | None = None
-    timestamp: Moment | None = None
+    starts_at: KeptMoment | None = None
+    timestamp: KeptMoment | None = None
     pricing: PricingDraft
     promotions: Annotated[list[PromotionDraft], Field(max_length=20, default_factory=list)]
+    on_sale: SalesDraft = SalesDraft()
+    single_seat_rule: Annotated[bool, Field(strict=True)] = True
 
     @model_validator(mode="after")
     def _one_start(self) -> Self:
@@ -97,10 +114,9 @@ class ShowtimeDraft(Model):
 
     @property
     def start(self) -> datetime:
-        """In whole milliseconds, as the database keeps it."""
         start = self.starts_at or self.timestamp
         assert start is not None  # noqa: S101 - the validator saw to it
-        return start.replace(microsecond=start.microsecond // 1_000 * 1_000)
+        return start
 
     @property
     def start_field(self) -> str:
@@ -114,6 +130,18 @@ def check_start(draft: ShowtimeDraft, now: datetime) -> None:
         raise refuse([(at, "Must be in the future")])
     if draft.start > now + FURTHEST_AHEAD:
         raise refuse([(at, "Must be within two years")])
+
+
+def sales(draft: SalesDraft, starts: datetime, ends: datetime) -> SalesWindow:
+    """The sales window of a showtime `[starts, ends)`. Raises Invalid for one without a moment, or beyond the end."""
+    faults = []
+    if draft.from_ is not None and draft.from_ >= (draft.until or starts):
+        faults.append((pointer("onSale", "from"), "Must be before the end of sales"))
+    if draft.until is not None and draft.until > ends:
+        faults.append((pointer("onSale", "until"), "Must not be after the end of the show"))
+    if faults:
+        raise refuse(faults)
+    return SalesWindow(from_=draft.from_, until=draft.until)
 
 
 def priced(pricing: PricingDraft, types_by_section: Mapping[str, Mapping[str, int]]) -> Pricing:
@@ -162,18 +190,21 @@ def scheduled(
 ) -> ShowtimeState:
     """The showtime of a draft. Raises Invalid."""
     check_start(draft, now)
+    ends = ends_at(draft.start, event)
     return ShowtimeState(
         showtime_id=showtime_id,
         version=1,
         status="scheduled",
         starts_at=draft.start,
-        ends_at=ends_at(draft.start, event),
+        ends_at=ends,
         hall_id=hall.state.hall_id,
         hall_name=hall.state.name,
         layout_version=hall.state.layout_version,
         seat_count=hall.state.seat_count,
         pricing=priced(draft.pricing, hall.types_by_section),
         promotions=promotions(draft),
+        on_sale=sales(draft.on_sale, draft.start, ends),
+        single_seat_rule=draft.single_seat_rule,
         event=event,
         venue=venue,
     )
@@ -192,4 +223,6 @@ def draft_fields(showtime: ShowtimeState) -> dict[str, Any]:
         "startsAt": showtime.starts_at,
         "pricing": showtime.pricing.model_dump(by_alias=True),
         "promotions": showtime.promotions,
+        "onSale": showtime.on_sale.model_dump(by_alias=True),
+        "singleSeatRule": showtime.single_seat_rule,
     }

@@ -9,21 +9,23 @@ from messaging.events import HallState
 from service_kit.clock import Clock
 from service_kit.errors import NotFound
 from service_kit.mongo import Document
+from venues_service.domain.differences import Difference, difference
 from venues_service.domain.drafts import ChangedMeanwhile, Wanted
 from venues_service.domain.halls import Hall, HallInUse, HallPlan
-from venues_service.domain.layouts import Layout, difference
+from venues_service.domain.layouts import Layout
 from venues_service.handlers.common import ATTEMPTS, Outcome, Outcomes, Precondition, insert, part_by_ref, told
 from venues_service.handlers.slots import Slots
-from venues_service.store.halls import Halls, Layouts, document_of
+from venues_service.store.halls import Halls, document_of
+from venues_service.store.layouts import Layouts
 from venues_service.store.venues import Venues
 
 
 @dataclass(frozen=True)
 class Published:
-    """A layout version and what it changed, as seat ids by kind of change."""
+    """A layout version and what it changed."""
 
     hall: HallState
-    changes: dict[str, list[str]]
+    changes: Difference
 
 
 class HallHandlers:
@@ -74,10 +76,10 @@ class HallHandlers:
 
     async def layout(self, venue_id: str, hall_id: str, version: int) -> bytes:
         """The JSON of a layout version. Raises NotFound."""
-        digest = await self._halls.layout_digest(venue_id, hall_id, version)
-        if digest is None:
+        stored = await self._halls.layout(venue_id, hall_id, version)
+        if stored is None:
             raise NotFound("There is no such layout version")
-        return await self._layouts.text(digest)
+        return await self._layouts.text(stored.digest)
 
     async def publish(self, venue_id: str, hall_id: str, layout: Layout, precondition: Precondition) -> Published:
         """Make a new layout version; the present one again when nothing differs.
@@ -89,7 +91,7 @@ class HallHandlers:
             precondition(hall.state.version)
             old = await self._layouts.text(hall.layout_digest)
             changes = await asyncio.to_thread(difference, old, layout.text)
-            if hall.layout_digest == layout.digest:
+            if hall.has(layout):
                 return Published(hall.state, changes)
             await self._layouts.save([layout])
             state = hall.state.model_copy(

@@ -23,13 +23,15 @@ from venues_service.domain.showtimes import (
     ends_at,
     priced,
     promotions,
+    sales,
     scheduled,
     slot_of,
 )
 from venues_service.handlers.common import ATTEMPTS, Outcome, Outcomes, Precondition, insert, part_by_ref, told
 from venues_service.handlers.slots import Slots
 from venues_service.store.events import Events, StoredEvent
-from venues_service.store.halls import Halls, Layouts
+from venues_service.store.halls import Halls
+from venues_service.store.layouts import Layouts
 from venues_service.store.showtimes import Showtime, Showtimes, document_of, from_state
 from venues_service.store.venues import Venue, Venues
 
@@ -165,7 +167,7 @@ class ShowtimeHandlers:
         return showtime
 
     async def change(self, showtime_id: str, patch: dict[str, Any], precondition: Precondition) -> Showtime:
-        """Apply a merge patch to start, pricing or promotions. Raises NotFound, PreconditionFailed, Invalid,
+        """Apply a merge patch to start, pricing, promotions or sales. Raises NotFound, PreconditionFailed, Invalid,
         ShowtimeOver, HallBusy.
         """
         for _ in range(ATTEMPTS):
@@ -191,14 +193,17 @@ class ShowtimeHandlers:
             given.pop("startsAt")
         given.pop("eventId")
         draft = parse(ShowtimeDraft, merge(given, {name: value for name, value in patch.items() if name != "eventId"}))
-        update: dict[str, Any] = {"promotions": promotions(draft)}
+        update: dict[str, Any] = {"promotions": promotions(draft), "single_seat_rule": draft.single_seat_rule}
+        ends = state.ends_at
         if draft.start != state.starts_at:
             check_start(draft, self._clock.now())
-            update |= {"starts_at": draft.start, "ends_at": ends_at(draft.start, state.event)}
+            ends = ends_at(draft.start, state.event)
+            update |= {"starts_at": draft.start, "ends_at": ends}
+        update["on_sale"] = sales(draft.on_sale, draft.start, ends)
         if "pricing" in patch:
             # Of the layout that was sold, which need not be the hall's newest.
-            digest = await self._halls.layout_digest(present.venue_id, present.hall_id, present.layout_version)
-            types = await self._layouts.types_by_section(digest or "")
+            sold = await self._halls.layout(present.venue_id, present.hall_id, present.layout_version)
+            types = await self._layouts.types_by_section(sold.digest if sold else "")
             update["pricing"] = priced(draft.pricing, types)
         return state.model_copy(update=update)
 

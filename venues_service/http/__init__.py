@@ -2,8 +2,8 @@
 
 from fastapi import APIRouter
 
-from venues_service.http import cities, events, halls, imports, showtimes, venues
+from venues_service.http import cities, events, hall_files, halls, imports, showtimes, venues
 
 router = APIRouter(prefix="/api/v1")
-for part in (venues, halls, events, showtimes, cities, imports):
+for part in (venues, halls, hall_files, events, showtimes, cities, imports):
     router.include_router(part.router)

@@ -17,6 +17,7 @@ from service_kit.pages import BadCursor
 from venues_service.handlers.cities import CityHandlers
 from venues_service.handlers.common import Precondition
 from venues_service.handlers.events import EventHandlers
+from venues_service.handlers.hall_files import HallFileHandlers
 from venues_service.handlers.halls import HallHandlers
 from venues_service.handlers.imports import ImportHandlers
 from venues_service.handlers.showtimes import ShowtimeHandlers
@@ -34,6 +35,7 @@ class Catalogue:
 
     venues: VenueHandlers
     halls: HallHandlers
+    hall_files: HallFileHandlers
     events: EventHandlers
     showtimes: ShowtimeHandlers
     cities: CityHandlers

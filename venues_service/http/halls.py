@@ -5,15 +5,16 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Depends, Request, Response
 from pydantic_core import to_json
 
-from messaging.events import HallState
 from service_kit.auth import Admin
 from service_kit.etags import answer_304, etag, not_modified
 from service_kit.idempotency import IdempotentRoute, resource_id
 from service_kit.models import Model
 from service_kit.pages import Page, PageRequest, link_next
+from venues_service.domain.differences import CapacityChange, Difference
 from venues_service.domain.drafts import Wanted, only, parse
 from venues_service.domain.halls import Hall, HallDraft, HallPlan, LayoutChange
 from venues_service.domain.layouts import Layout, checked
+from venues_service.handlers.halls import Published
 from venues_service.http.common import Handlers, IfMatch, body_schema, created, large_body, tagged
 
 FOR_EVER = "public, max-age=31536000, immutable"
@@ -36,6 +37,8 @@ class SectionAnswer(Model):
 
 
 class HallAnswer(Model):
+    """Every `seat_count` includes the capacity of general admission."""
+
     hall_id: str
     venue_id: str
     version: int
@@ -57,13 +60,17 @@ class HallCreated(Model):
 
 
 class Diff(Model):
-    """Seat ids by what happened to them, at most 1,000 of each; `counts` are exact."""
+    """Seat ids by what happened to them, at most 1,000 of each; `counts` are exact.
+
+    `capacities` are changes of general admission.
+    """
 
     added: list[str]
     removed: list[str]
     moved: list[str]
     changed: list[str]
     counts: dict[Literal["added", "removed", "moved", "changed"], int]
+    capacities: list[CapacityChange]
 
 
 class LayoutPublished(Model):
@@ -100,7 +107,7 @@ async def create_hall(
     plan = HallPlan(venue_id, name, layout)
     state = only(await handlers.halls.create([Wanted(resource_id(request), plan)]))
     created(response, f"/api/v1/venue/{venue_id}/hall/{state.hall_id}", state.version)
-    return HallCreated(**state.model_dump(), warnings=_warned(layout))
+    return HallCreated(**state.model_dump(), warnings=warned(layout))
 
 
 @router.get("/halls")
@@ -137,16 +144,8 @@ async def publish_layout(
     handlers: Handlers,
 ) -> LayoutPublished:
     published = await handlers.halls.publish(venue_id, hall_id, layout, if_match)
-    hall: HallState = published.hall
-    response.headers["ETag"] = etag(hall.version)
-    return LayoutPublished(
-        hall_id=hall_id,
-        layout_version=hall.layout_version,
-        version=hall.version,
-        seat_count=hall.seat_count,
-        diff=_diff(published.changes),
-        warnings=_warned(layout),
-    )
+    response.headers["ETag"] = etag(published.hall.version)
+    return LayoutPublished(**published_fields(published, layout))
 
 
 @router.get("/hall/{hall_id}/layout/{version}")
@@ -174,12 +173,20 @@ def _answer(hall: Hall) -> HallAnswer:
     return HallAnswer(**hall.state.model_dump(), seat_types=hall.seat_types, sections=sections)
 
 
-def _warned(layout: Layout) -> list[Warned]:
+def published_fields(published: Published, layout: Layout) -> dict[str, Any]:
+    state = published.hall.model_dump(include={"hall_id", "layout_version", "version", "seat_count"})
+    return {**state, "diff": _diff(published.changes), "warnings": warned(layout)}
+
+
+def warned(layout: Layout) -> list[Warned]:
     return [Warned(pointer=at, detail=text) for at, text in layout.warnings]
 
 
-def _diff(changes: dict[str, list[str]]) -> Diff:
+def _diff(changes: Difference) -> Diff:
     return Diff.model_validate(
-        {name: ids[:MOST_LISTED] for name, ids in changes.items()}
-        | {"counts": {name: len(ids) for name, ids in changes.items()}}
+        {name: ids[:MOST_LISTED] for name, ids in changes.seats.items()}
+        | {
+            "counts": {name: len(ids) for name, ids in changes.seats.items()},
+            "capacities": changes.capacities[:MOST_LISTED],
+        }
     )

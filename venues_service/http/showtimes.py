@@ -1,11 +1,12 @@
 """Routes of showtimes."""
 
-from datetime import date
+from datetime import date, datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query, Request, Response
+from pydantic import Field
 
-from messaging.events import Pricing, ShowtimeState
+from messaging.events import Pricing, SalesWindow, ShowtimeState
 from service_kit.auth import Admin
 from service_kit.errors import Invalid
 from service_kit.idempotency import IdempotentRoute, resource_id
@@ -27,7 +28,16 @@ HallId = Annotated[str | None, Query(alias="hallId", max_length=64)]
 EventId = Annotated[str | None, Query(alias="eventId", max_length=64)]
 
 
+class SalesAnswer(Model):
+    """As they are in effect: `until` is the start of the show where nobody set it."""
+
+    from_: Moment | None = Field(alias="from")
+    until: Moment
+
+
 class ShowtimeAnswer(Model):
+    """`seat_count` includes the capacity of general admission."""
+
     showtime_id: str
     version: int
     status: Literal["scheduled", "cancelled"]
@@ -41,6 +51,8 @@ class ShowtimeAnswer(Model):
     seat_count: int
     pricing: Pricing
     promotions: list[dict[str, Any]]
+    on_sale: SalesAnswer
+    single_seat_rule: bool
 
 
 class Wishes:
@@ -156,9 +168,21 @@ def _answer(showtime: Showtime) -> ShowtimeAnswer:
         seat_count=showtime.seat_count,
         pricing=showtime.pricing,
         promotions=showtime.promotions,
+        on_sale=_sales(showtime.on_sale, showtime.starts_at),
+        single_seat_rule=showtime.single_seat_rule,
     )
 
 
 def _of_state(state: ShowtimeState) -> ShowtimeAnswer:
-    fields = state.model_dump(exclude={"event", "venue", "pricing"})
-    return ShowtimeAnswer(**fields, event_id=state.event.event_id, venue_id=state.venue.venue_id, pricing=state.pricing)
+    fields = state.model_dump(exclude={"event", "venue", "pricing", "on_sale"})
+    return ShowtimeAnswer(
+        **fields,
+        event_id=state.event.event_id,
+        venue_id=state.venue.venue_id,
+        pricing=state.pricing,
+        on_sale=_sales(state.on_sale, state.starts_at),
+    )
+
+
+def _sales(window: SalesWindow, starts_at: datetime) -> SalesAnswer:
+    return SalesAnswer(from_=window.from_, until=window.until or starts_at)

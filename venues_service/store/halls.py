@@ -1,31 +1,35 @@
-"""The collections `halls` and `layouts`.
+"""The collection `halls`.
 
 A hall's document holds the slots of its showtimes, so that claiming one, and refusing to delete a hall in use, are each
 one conditional update of one document: with any number of processes two overlapping slots can't both be claimed.
 """
 
-import asyncio
-import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from bson import Binary
 from pymongo import ASCENDING, IndexModel, UpdateOne
-from pymongo.errors import BulkWriteError
 
 from messaging.envelope import Event
 from messaging.events import HallState
 from messaging.outbox import outbox_entry
-from service_kit.mongo import Database, Document
+from service_kit.mongo import Document
 from service_kit.pages import cut
 from venues_service.domain.halls import Hall, Slot
 from venues_service.domain.layouts import Layout
-from venues_service.store.base import ALIVE, DUPLICATE_KEY, Collection, after, new_document
+from venues_service.store.base import ALIVE, Collection, after, new_document
+from venues_service.store.layouts import types_document, types_of
 
-# Level 1 is four times as fast as the default and a sixth larger; 100,000 seats take 3 to 6 MB of the 16 allowed.
-COMPRESSION = 1
 READ = {"outbox": 0, "layouts": 0}
+
+
+@dataclass(frozen=True)
+class LayoutVersion:
+    """Where the content of a layout version is stored."""
+
+    digest: str
+    extras_digest: str | None
 
 
 class Halls(Collection):
@@ -56,13 +60,13 @@ class Halls(Collection):
         rows, following = cut(rows, limit, lambda row: [row["_id"]])
         return [_hall(row) for row in rows], following
 
-    async def layout_digest(self, venue_id: str, hall_id: str, version: int) -> str | None:
+    async def layout(self, venue_id: str, hall_id: str, version: int) -> LayoutVersion | None:
         """Deleted halls included: old bookings still show their seats."""
         document = await self.collection.find_one(
             {"_id": hall_id, "venueId": venue_id}, {"layouts": {"$elemMatch": {"version": version}}}
         )
         found = (document or {}).get("layouts")
-        return found[0]["digest"] if found else None
+        return LayoutVersion(found[0]["digest"], found[0].get("extras")) if found else None
 
     async def publish(self, hall: HallState, layout: Layout, event: Event[Any]) -> bool:
         """Make `layout` the hall's newest; False when the hall was changed meanwhile."""
@@ -71,7 +75,7 @@ class Halls(Collection):
             {
                 "$set": {"version": hall.version, "updatedAt": event.time, **_layout_fields(hall, layout)},
                 "$push": {
-                    "layouts": {"version": hall.layout_version, "digest": layout.digest},
+                    "layouts": _version_document(hall, layout),
                     "outbox": outbox_entry(event),
                 },
             },
@@ -124,53 +128,6 @@ class Halls(Collection):
             await self.collection.bulk_write(updates, ordered=False)
 
 
-class Layouts:
-    """Layouts by the digest of their content: `{_id, text: zlib(JSON), seatCount, types[[section, [[type, seats]]]]}`.
-
-    Immutable, and shared by halls that are alike. Whoever stores one twice, or dies before a hall refers to it, has
-    done no harm.
-    """
-
-    def __init__(self, database: Database) -> None:
-        self._collection = database["layouts"]
-
-    async def save(self, layouts: Iterable[Layout]) -> None:
-        """Store those that are not there yet."""
-        by_digest = {layout.digest: layout for layout in layouts}
-        found = self._collection.find({"_id": {"$in": list(by_digest)}}, {"_id": 1})
-        for digest in [document["_id"] async for document in found]:
-            del by_digest[digest]
-        if not by_digest:
-            return
-        documents = await asyncio.to_thread(lambda: list(map(_layout_document, by_digest.values())))
-        try:
-            await self._collection.insert_many(documents, ordered=False)
-        except BulkWriteError as error:
-            if any(fault["code"] != DUPLICATE_KEY for fault in error.details["writeErrors"]):
-                raise
-
-    async def text(self, digest: str) -> bytes:
-        document = await self._collection.find_one({"_id": digest}, {"text": 1})
-        if document is None:
-            raise LookupError(f"the layout {digest} is referred to but not there")
-        return zlib.decompress(document["text"])
-
-    async def types_by_section(self, digest: str) -> dict[str, dict[str, int]]:
-        document = await self._collection.find_one({"_id": digest}, {"types": 1})
-        if document is None:
-            raise LookupError(f"the layout {digest} is referred to but not there")
-        return _types(document["types"])
-
-
-def _layout_document(layout: Layout) -> Document:
-    return {
-        "_id": layout.digest,
-        "text": Binary(zlib.compress(layout.text, COMPRESSION)),
-        "seatCount": layout.seat_count,
-        "types": _types_document(layout.types_by_section),
-    }
-
-
 def document_of(hall: HallState, layout: Layout, ref: str | None, event: Event[Any]) -> Document:
     return new_document(
         hall.hall_id,
@@ -180,18 +137,24 @@ def document_of(hall: HallState, layout: Layout, ref: str | None, event: Event[A
             "venueId": hall.venue_id,
             "name": hall.name,
             **_layout_fields(hall, layout),
-            "layouts": [{"version": hall.layout_version, "digest": layout.digest}],
+            "layouts": [_version_document(hall, layout)],
             "slots": [],
         },
     )
 
 
+def _version_document(hall: HallState, layout: Layout) -> Document:
+    return {"version": hall.layout_version, "digest": layout.digest, "extras": layout.extras_digest}
+
+
 def _layout_fields(hall: HallState, layout: Layout) -> Document:
+    """What is often asked of the newest layout."""
     return {
         "layoutVersion": hall.layout_version,
         "layoutDigest": layout.digest,
+        "extrasDigest": layout.extras_digest,
         "seatCount": layout.seat_count,
-        "types": _types_document(layout.types_by_section),
+        "types": types_document(layout.types_by_section),
     }
 
 
@@ -204,16 +167,13 @@ def _hall(document: Document) -> Hall:
         layout_version=document["layoutVersion"],
         seat_count=document["seatCount"],
     )
-    return Hall(state, _types(document["types"]), document["layoutDigest"], [_slot(slot) for slot in document["slots"]])
-
-
-def _types_document(types_by_section: dict[str, dict[str, int]]) -> list[Any]:
-    """Pairs, since a section's id may have a dot in it."""
-    return [[section_id, list(map(list, counts.items()))] for section_id, counts in types_by_section.items()]
-
-
-def _types(pairs: list[Any]) -> dict[str, dict[str, int]]:
-    return {section_id: dict(counts) for section_id, counts in pairs}
+    return Hall(
+        state,
+        types_of(document["types"]),
+        document["layoutDigest"],
+        document.get("extrasDigest"),
+        [_slot(slot) for slot in document["slots"]],
+    )
 
 
 def _slot_document(slot: Slot) -> Document:

@@ -14,7 +14,7 @@ from pymongo import ASCENDING, IndexModel
 from pymongo.errors import DuplicateKeyError
 
 from messaging.envelope import Event
-from messaging.events import EventState, Pricing, ShowtimeState, VenueState
+from messaging.events import EventState, Pricing, SalesWindow, ShowtimeState, VenueState
 from messaging.outbox import outbox_entry
 from service_kit.mongo import Document
 from venues_service.store.base import Collection, after, new_document
@@ -39,6 +39,8 @@ class Showtime:
     seat_count: int
     pricing: Pricing
     promotions: list[dict[str, Any]]
+    on_sale: SalesWindow
+    single_seat_rule: bool
     claim: str
     fence: int
 
@@ -55,6 +57,8 @@ class Showtime:
             seat_count=self.seat_count,
             pricing=self.pricing,
             promotions=self.promotions,
+            on_sale=self.on_sale,
+            single_seat_rule=self.single_seat_rule,
             event=event,
             venue=venue,
         )
@@ -173,6 +177,8 @@ def from_state(state: ShowtimeState, claim: str, fence: int) -> Showtime:
         seat_count=state.seat_count,
         pricing=state.pricing,
         promotions=state.promotions,
+        on_sale=state.on_sale,
+        single_seat_rule=state.single_seat_rule,
         claim=claim,
         fence=fence,
     )
@@ -197,6 +203,8 @@ def _fields(showtime: Showtime) -> Document:
             "fee": pricing.fee,
         },
         "promotions": showtime.promotions,
+        "onSale": showtime.on_sale.model_dump(by_alias=True),
+        "singleSeatRule": showtime.single_seat_rule,
         "claim": showtime.claim,
     }
 
@@ -217,6 +225,9 @@ def _showtime(document: Document) -> Showtime:
         seat_count=document["seatCount"],
         pricing=Pricing(currency=pricing["currency"], tiers=dict(pricing["tiers"]), fee=pricing["fee"]),
         promotions=document["promotions"],
+        # Showtimes from before there were settings of sales have none.
+        on_sale=SalesWindow.model_validate(document.get("onSale", {})),
+        single_seat_rule=document.get("singleSeatRule", True),
         claim=document["claim"],
         fence=document["fence"],
     )

@@ -37,6 +37,11 @@ async def test_no_body_breaks_a_route(catalogue: Catalogue, name: str) -> None:
         ("PATCH", f"/venue/{stage.venue_id}"),
         ("POST", f"/venue/{stage.venue_id}/hall"),
         ("PUT", f"/venue/{stage.venue_id}/hall/{stage.hall_id}/layout"),
+        *(
+            (method, f"/venue/{stage.venue_id}/hall/{path}?format={plan_format}&name=N")
+            for method, path in (("POST", "import"), ("PUT", f"{stage.hall_id}/layout/import"))
+            for plan_format in ("pretix", "csv", "grid")
+        ),
         ("POST", "/events"),
         ("PATCH", f"/events/{stage.event_id}"),
         ("POST", f"/events/{stage.event_id}/showtimes"),
@@ -44,7 +49,7 @@ async def test_no_body_breaks_a_route(catalogue: Catalogue, name: str) -> None:
         ("POST", "/catalogue/import"),
         ("POST", "/catalogue/lookup"),
     ]
-    collections = ("venues", "halls", "layouts", "events", "showtimes")
+    collections = ("venues", "halls", "layouts", "layout_extras", "events", "showtimes")
     before = [await catalogue.database[one].find({}).to_list() for one in collections]
     for method, path in routes:
         answer = await catalogue.client.request(

@@ -164,6 +164,7 @@ async def test_a_new_layout_is_a_new_version_with_its_difference(catalogue: Cata
         "moved": ["stalls-A1"],
         "changed": ["stalls-A2"],
         "counts": {"added": 1, "removed": 1, "moved": 1, "changed": 1},
+        "capacities": [],
     }
     assert (await catalogue.get(f"{path}/1")).json()["sections"] == layout(seats=4)["sections"]
     assert (await catalogue.get(f"{path}/2")).json()["sections"] == changed["sections"]

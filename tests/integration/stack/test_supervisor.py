@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from tests.servers.processes import family, family_env, wait_until, wait_until_gone
@@ -131,7 +132,10 @@ def test_those_who_need_others_are_stopped_before_them(supervised: Supervised) -
     supervised.start(supervised.python("engine", GOOD), supervised.python("service", GOOD, needs=["engine"]))
     supervised.expect("ready")
     # A stopped (SIGSTOP) service does not react to SIGTERM, which holds the engine's end up for the patience's second.
-    os.kill(supervised.pids["service"], signal.SIGSTOP)
+    service = psutil.Process(supervised.pids["service"])
+    os.kill(service.pid, signal.SIGSTOP)
+    # Of two signals that are pending together the kernel delivers SIGTERM first.
+    wait_until(lambda: service.status() == psutil.STATUS_STOPPED, 10, "the service has stopped")
     engine = supervised.pids["engine"]
     assert supervised.process is not None
     supervised.process.terminate()

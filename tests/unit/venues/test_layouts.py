@@ -5,11 +5,12 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 from pydantic_core import from_json
 
 from service_kit.errors import Invalid
-from venues_service.domain.layouts import SEAT_TYPES, Layout, LayoutDraft, checked, difference
+from venues_service.domain.differences import difference
+from venues_service.domain.layouts import SEAT_TYPES, Layout, LayoutDraft, checked
 
 DRAFT: TypeAdapter[Any] = TypeAdapter(LayoutDraft)
 
@@ -108,13 +109,73 @@ def test_places_left_out_are_made_up_and_told_once() -> None:
 def test_a_difference_names_each_seat_by_what_happened_to_it() -> None:
     old = check(plan([seat("a"), seat("b", x=1), seat("c", x=2), seat("d", x=3)]))
     new = check(plan([seat("b", x=9), seat("c", "vip", 2), seat("d", x=3), seat("e", x=4)]))
-    assert difference(old.text, new.text) == {"added": ["e"], "removed": ["a"], "moved": ["b"], "changed": ["c"]}
+    assert difference(old.text, new.text).seats == {"added": ["e"], "removed": ["a"], "moved": ["b"], "changed": ["c"]}
 
 
 @given(st.sets(st.sampled_from("abcdefgh"), min_size=1), st.sets(st.sampled_from("abcdefgh"), min_size=1))
 def test_added_and_removed_are_the_difference_of_the_sets(before: set[str], after: set[str]) -> None:
     old, new = (check(plan([seat(one) for one in sorted(ids)])) for ids in (before, after))
-    changes = difference(old.text, new.text)
+    changes = difference(old.text, new.text).seats
     assert set(changes["added"]) == after - before
     assert set(changes["removed"]) == before - after
     assert changes["moved"] == changes["changed"] == []
+
+
+def standing(section_id: str, capacity: Any = 50, **more: Any) -> dict[str, Any]:
+    return {"id": section_id, "capacity": capacity, **more}
+
+
+def test_general_admission_counts_as_seats_of_its_type() -> None:
+    raw = plan([seat("a")])
+    raw["sections"] += [standing("floor"), standing("lawn", 3, name="Lawn", seatType="VIP")]
+    layout = check(raw)
+    assert layout.seat_count == 54
+    assert layout.types_by_section == {"s": {"standard": 1}, "floor": {"standing": 50}, "lawn": {"vip": 3}}
+    sections = from_json(layout.text)["sections"]
+    assert sections[1:] == [
+        {"id": "floor", "name": "floor", "seatType": "standing", "capacity": 50},
+        {"id": "lawn", "name": "Lawn", "seatType": "vip", "capacity": 3},
+    ]
+    assert check({"sections": sections}).digest == layout.digest
+
+
+def test_a_house_may_be_of_general_admission_only() -> None:
+    assert check({"sections": [standing("floor", 100_000)]}).seat_count == 100_000
+
+
+@pytest.mark.parametrize(
+    ("section", "at"),
+    [
+        (standing("g", rows=[{"label": "A", "seats": [seat("a")]}]), "/0/capacity"),
+        (standing("g", rows=[]), "/0/capacity"),
+        (standing("g", seatType="throne"), "/0/seatType"),
+        ({"id": "g"}, "/0/rows"),
+        ({"id": "g", "capacity": None}, "/0/rows"),
+        ({"id": "g", "seatType": "vip", "rows": [{"label": "A", "seats": [seat("a")]}]}, "/0/seatType"),
+    ],
+)
+def test_a_section_has_either_rows_or_a_capacity_and_its_type(section: dict[str, Any], at: str) -> None:
+    assert faults({"sections": [section]}) == [f"/seatLayout/sections{at}"]
+
+
+@pytest.mark.parametrize("capacity", [0, -1, 100_001, 1.5, "50", True])
+def test_a_capacity_is_a_whole_number_up_to_a_full_house(capacity: Any) -> None:
+    with pytest.raises(ValidationError):
+        check({"sections": [standing("g", capacity)]})
+
+
+def test_general_admission_counts_towards_the_limit_of_seats_and_sections_have_one_of_their_own() -> None:
+    assert faults({"sections": [standing("g", 100_000), *plan([seat("a")])["sections"]]}) == ["/seatLayout/sections"]
+    check({"sections": [standing(str(n), 1) for n in range(10_000)]})
+    assert faults({"sections": [standing(str(n), 1) for n in range(10_001)]}) == ["/seatLayout/sections"]
+
+
+def test_a_difference_names_each_capacity_that_changed() -> None:
+    old = check({"sections": [standing("a", 1), standing("b", 2), standing("c", 3), *plan([seat("x")])["sections"]]})
+    new = check({"sections": [standing("a", 1), standing("b", 5, seatType="vip"), standing("s", 4)]})
+    changes = difference(old.text, new.text)
+    assert changes.seats["removed"] == ["x"]
+    was = {one.section_id: one.before and (one.before.capacity, one.before.seat_type) for one in changes.capacities}
+    now = {one.section_id: one.after and (one.after.capacity, one.after.seat_type) for one in changes.capacities}
+    assert was == {"b": (2, "standing"), "c": (3, "standing"), "s": None}
+    assert now == {"b": (5, "vip"), "c": None, "s": (4, "standing")}

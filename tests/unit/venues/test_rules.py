@@ -13,7 +13,7 @@ from service_kit.models import Location
 from venues_service.domain.drafts import is_deeper, merge, parse, pointer
 from venues_service.domain.events import EventDraft
 from venues_service.domain.halls import Slot
-from venues_service.domain.showtimes import PricingDraft, ShowtimeDraft, check_start, priced
+from venues_service.domain.showtimes import PricingDraft, SalesDraft, ShowtimeDraft, check_start, priced, sales
 from venues_service.domain.venues import VenueDraft, name_key, stated_country, zone_at
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -106,6 +106,29 @@ def test_a_start_must_lie_ahead_but_not_years(name: str) -> None:
 
 def test_a_start_is_kept_in_whole_milliseconds() -> None:
     assert showtime(startsAt="2026-12-01T20:00:00.123987Z").start.microsecond == 123_000
+
+
+HOURS = st.one_of(st.none(), st.integers(-5, 5).map(lambda hours: NOW + timedelta(hours=hours)))
+
+
+@given(HOURS, HOURS)
+def test_sales_last_for_some_time_and_end_with_the_show_at_the_latest(
+    first: datetime | None, last: datetime | None
+) -> None:
+    ends = NOW + timedelta(hours=2)
+    draft = SalesDraft.model_validate({"from": first, "until": last})
+    wrong = set()
+    if first and first >= (last or NOW):
+        wrong.add("/onSale/from")
+    if last and last > ends:
+        wrong.add("/onSale/until")
+    if wrong:
+        with pytest.raises(Invalid) as caught:
+            sales(draft, NOW, ends)
+        assert {at for at, _ in caught.value.faults} == wrong
+    else:
+        window = sales(draft, NOW, ends)
+        assert (window.from_, window.until) == (first, last)
 
 
 @pytest.mark.parametrize("text", ["2026", "2026-11", "2026-11-21"])

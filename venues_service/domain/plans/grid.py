@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from venues_service.domain.layouts import FURTHEST, SEAT_TYPES
 from venues_service.domain.plans.categories import STANDARD, type_of
@@ -22,6 +22,9 @@ _MOST_REPEATS = 100_000
 _NUMBERING = re.compile(r"(left-to-right|right-to-left|odd-even)(?: from (\d{1,6}))?", re.ASCII)
 _PAIR = re.compile(r"(-?\d{1,7}(?:\.\d{1,4})?)\s*,\s*(-?\d{1,7}(?:\.\d{1,4})?)", re.ASCII)
 _PLACEHOLDER = re.compile(r"\{(section|row|seat)\}")
+
+
+Scheme = Literal["left-to-right", "right-to-left", "odd-even"]
 
 
 class Numbering(NamedTuple):
@@ -78,18 +81,19 @@ def row_letters(number: int) -> str:
     return letters
 
 
-def read_grid(body: bytes, findings: Findings) -> Gathered:
+def read_grid(body: bytes, findings: Findings, numbering: Scheme = "left-to-right") -> Gathered:
+    """`numbering` holds until the file itself says otherwise."""
     text = decoded(body)
     check_characters(text)
-    return _Reader(findings).read(text)
+    return _Reader(findings, numbering).read(text)
 
 
 class _Reader:
-    def __init__(self, findings: Findings) -> None:
+    def __init__(self, findings: Findings, numbering: Scheme) -> None:
         self.findings = findings
         self.faults = Faults()
         self.draft = Draft(self.faults, findings)
-        self.state = State()
+        self.state = State(numbering=Numbering(numbering))
         self.section, self.section_name = DEFAULT_SECTION, DEFAULT_SECTION
         self.sections: dict[str, str] = {}
         # Row label → line, of the present section.
