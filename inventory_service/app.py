@@ -13,7 +13,10 @@ from inventory_service.consumers import subscriptions
 from inventory_service.handlers.announce import ROUND_SECONDS, announce_changes
 from inventory_service.handlers.context import Inventory
 from inventory_service.handlers.expire import sweep
+from inventory_service.handlers.live import open_live
 from inventory_service.http import router
+from inventory_service.http_streams import encode
+from inventory_service.http_streams import router as stream_router
 from inventory_service.store.bookings import Bookings
 from inventory_service.store.catalogue import Layouts, Showtimes
 from inventory_service.store.seat_maps import SeatMaps
@@ -63,6 +66,7 @@ def create_app(settings: Settings, clock: Clock | None = None) -> FastAPI:
         async with (
             open_database(settings, "inventory") as database,
             open_inventory(settings, database, clock) as inventory,
+            open_live(inventory, encode) as live,
             open_kit(
                 settings,
                 checks={"mongodb": partial(ping, database)},
@@ -72,10 +76,12 @@ def create_app(settings: Settings, clock: Clock | None = None) -> FastAPI:
         ):
             app.state.kit = kit
             app.state.inventory = inventory
+            app.state.live = live
             yield
 
     app = service_app(name="inventory", title="Marquee inventory", lifespan=lifespan)
     app.include_router(router)
+    app.include_router(stream_router)
     return app
 
 

@@ -1,5 +1,6 @@
 """The two services that inventory calls: venues for layouts, payments for intents."""
 
+import re
 from typing import Any
 
 import httpx2
@@ -10,6 +11,7 @@ from service_kit.clients import call
 from service_kit.errors import NotFound
 
 Document = dict[str, Any]
+OUR_ID = re.compile("[0-9A-Za-z_-]{1,64}")
 
 
 class Venues:
@@ -17,12 +19,14 @@ class Venues:
         self._client = client
 
     async def layout(self, venue_id: str, key: LayoutKey) -> Document:
-        """The `seatLayout` of a layout version. Raises Unavailable; NotFound for a layout that never was."""
-        answer = await call(self._client, "GET", f"/api/v1/venue/{venue_id}/hall/{key.hall_id}/layout/{key.version}")
-        layout: Document = answer["seatLayout"]
+        """A layout version, with its `sections`. Raises Unavailable; NotFound for a layout that never was."""
+        path = f"/api/v1/venue/{venue_id}/hall/{key.hall_id}/layout/{key.version}"
+        layout: Document = await call(self._client, "GET", path)
         return layout
 
     async def has_showtime(self, showtime_id: str) -> bool:
+        if not OUR_ID.fullmatch(showtime_id):  # it comes from a path, and would become one
+            return False
         try:
             await call(self._client, "GET", f"/api/v1/showtimes/{showtime_id}")
         except NotFound:

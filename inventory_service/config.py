@@ -1,8 +1,9 @@
 """Settings of the inventory service."""
 
 from datetime import timedelta
+from typing import Annotated
 
-from pydantic import SecretStr
+from pydantic import Field, SecretStr
 
 from service_kit.settings import KitSettings
 
@@ -12,12 +13,16 @@ class Settings(KitSettings):
 
     venues_url: str | None = None
     payments_url: str | None = None
-    # Signs the codes on tickets; must be the same in every process.
-    ticket_secret: SecretStr = SecretStr("")
+    # Signs the codes on tickets; must be the same in every process. Without one anybody could make tickets.
+    ticket_secret: Annotated[SecretStr, Field(min_length=16)]
     default_hold_seconds: int = 600
     most_extensions: int = 3
     # From the first moment of a hold, extensions included.
     longest_hold_seconds: int = 2_700
+    # Live seat maps: open streams of one process, and of one address where limits are on.
+    most_streams: int = 2_000
+    most_streams_per_address: int = 100
+    stream_heartbeat_seconds: float = 15.0
 
     @property
     def venues_address(self) -> str:

@@ -1,6 +1,6 @@
 """Routes and models of seat maps, holds, bookings and tickets."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Request, Response
@@ -20,7 +20,7 @@ from service_kit.errors import Forbidden
 from service_kit.etags import answer_304, etag, not_modified
 from service_kit.idempotency import IdempotentRoute, is_retry, resource_id
 from service_kit.models import Currency, Id, Int, Minor, Model, Moment, rfc3339
-from service_kit.pages import Page, PageRequest, encode_cursor, link_next
+from service_kit.pages import BadCursor, Page, PageRequest, Paging, encode_cursor, link_next
 
 router = APIRouter(prefix="/api/v1", route_class=IdempotentRoute)
 router.include_router(ticket_router)
@@ -78,10 +78,10 @@ class CompactAnswer(Model):
     summary: dict[str, Any]
 
 
-@router.get("/showtimes/{showtime_id}/inventory", tags=["inventory"], response_model_exclude_none=True)
+@router.get("/showtimes/{showtime_id}/inventory", tags=["inventory"], response_model=InventoryAnswer | CompactAnswer)
 async def get_inventory(
     showtime_id: str, request: Request, caller: MaybeCaller, view: Literal["full", "compact"] = "full"
-) -> InventoryAnswer | CompactAnswer | Response:
+) -> Response:
     """The seat map with a status and a price for every seat; `view=compact` packs it into bit sets."""
     inventory = _inventory(request)
     seen = await read.view_map(inventory, showtime_id)
@@ -90,7 +90,7 @@ async def get_inventory(
     if seen.settled and not_modified(request, tag):
         return answer_304(tag, **headers)
     content: InventoryAnswer | CompactAnswer
-    content = _compact(seen) if view == "compact" else _full(seen, await read.view_seats(inventory, seen, caller))
+    content = compact_answer(seen) if view == "compact" else _full(seen, await read.view_seats(inventory, seen, caller))
     body = content.model_dump_json(by_alias=True, exclude_none=True)
     return Response(body, media_type="application/json", headers={"ETag": tag, **headers})
 
@@ -123,7 +123,7 @@ def _seat(seat: read.SeatView) -> SeatAnswer:
     )
 
 
-def _compact(seen: read.MapView) -> CompactAnswer:
+def compact_answer(seen: read.MapView) -> CompactAnswer:
     return CompactAnswer(
         showtime_id=seen.seat_map.showtime_id,
         version=seen.seat_map.version,
@@ -244,7 +244,7 @@ def booking_answer(booking: Booking) -> BookingAnswer:
             amount=refund["amount"],
             currency=refund["currency"],
             reason=refund["reason"],
-            status="succeeded" if booking.refunded >= refund["amount"] else "requested",
+            status="succeeded" if booking.refunded >= booking.amount else "requested",
         )
         if refund
         else None,
@@ -295,9 +295,7 @@ async def list_bookings(
     request: Request, response: Response, caller: Caller, paging: PageRequest
 ) -> Page[BookingAnswer]:
     """One's own bookings, newest first."""
-    after = paging.after(str, str)
-    position = (datetime.fromisoformat(after[0]), after[1]) if after else None
-    found = await _inventory(request).bookings.of_user(caller.subject, position, paging.limit + 1)
+    found = await _inventory(request).bookings.of_user(caller.subject, _position(paging), paging.limit + 1)
     shown = found[: paging.limit]
     more = len(found) > paging.limit
     next_cursor = encode_cursor([rfc3339(shown[-1].created_at), shown[-1].id]) if more else None
@@ -305,7 +303,18 @@ async def list_bookings(
     return Page(items=[booking_answer(booking) for booking in shown], next_cursor=next_cursor)
 
 
-@router.get("/bookings/{booking_id}", tags=["bookings"], response_model_exclude_none=True)
+def _position(paging: Paging) -> tuple[datetime, str] | None:
+    """Raises BadCursor."""
+    after = paging.after(str, str)
+    if after is None:
+        return None
+    try:
+        return datetime.fromisoformat(after[0]).astimezone(UTC), after[1]
+    except (ValueError, OverflowError) as error:
+        raise BadCursor from error
+
+
+@router.get("/bookings/{booking_id}", tags=["bookings"], response_model=BookingAnswer, response_model_exclude_none=True)
 async def get_booking(
     booking_id: str, request: Request, response: Response, caller: Caller
 ) -> BookingAnswer | Response:

@@ -85,6 +85,11 @@ class Booking:
     def owned_by(self, subject: str) -> bool:
         return self.user_id == subject
 
+    @property
+    def money_back(self) -> bool:
+        """Whether the money was asked back or has come back: then there can be no ticket any more."""
+        return self.refund is not None or 0 < self.amount <= self.refunded
+
     def require_payable(self, now: datetime) -> None:
         """Raises HoldExpired, NotPending."""
         if self.status == "expired" or (self.status == "pending" and self.held_until <= now):

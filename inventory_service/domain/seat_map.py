@@ -77,6 +77,9 @@ class SeatMap:
     holds: dict[str, Hold]
     unbooked: int
 
+    def bookable(self, now: datetime) -> bool:
+        return self.status == "open" and self.starts_at > now
+
     def require_bookable(self, now: datetime) -> None:
         """Raises ShowtimeCancelled, ShowtimeStarted."""
         if self.status == "cancelled":

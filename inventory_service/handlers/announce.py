@@ -13,16 +13,17 @@ MAPS_A_ROUND = 500
 ROUND_SECONDS = 0.25
 
 
-async def announce_changes(inventory: Inventory, publisher: Publisher) -> int:
-    """Publish AvailabilityChanged for every dirty map; returns how many there were.
+async def announce_changes(inventory: Inventory, publisher: Publisher) -> None:
+    """Publish AvailabilityChanged for every dirty map, each once.
 
     The summary is state, not a step, so it needs no outbox: a map stays dirty until the broker has confirmed the
     summary of the very version it is at.
     """
-    dirty = await inventory.seat_maps.dirty(MAPS_A_ROUND)
-    await asyncio.gather(*(_announce(inventory, publisher, seat_map) for seat_map in dirty))
-    await inventory.seat_maps.announced(dirty)
-    return len(dirty)
+    last = ""
+    while dirty := await inventory.seat_maps.dirty(last, MAPS_A_ROUND):
+        await asyncio.gather(*(_announce(inventory, publisher, seat_map) for seat_map in dirty))
+        await inventory.seat_maps.announced(dirty)
+        last = dirty[-1].showtime_id
 
 
 async def _announce(inventory: Inventory, publisher: Publisher, seat_map: SeatMap) -> None:

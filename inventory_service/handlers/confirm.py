@@ -4,6 +4,8 @@ With a live hold (or one that ran out unclaimed) the held bits become booked. Wh
 taken again if they are free. Where they are not, or the buyer or the venue had cancelled, the money goes back.
 """
 
+from dataclasses import replace
+
 from inventory_service.domain.booking import Booking, OtherPayment
 from inventory_service.domain.seat_map import Hold, Mark, SeatMap
 from inventory_service.handlers.cancel import cancel
@@ -33,11 +35,12 @@ async def _confirm_once(inventory: Inventory, booking_id: str, payment_id: str |
     if booking.status == "confirmed":
         await inventory.seat_maps.tidy(booking.showtime_id, booking_id, Mark.BOOKED) if entry else None
         return booking
-    if booking.status in {"cancelled", "refunded"} or booking.refund:
-        return await _give_back(inventory, seat_map, booking, entry, payment_id)
-    if seat_map.status != "open" and (entry is None or entry.mark is Mark.HOLD) and booking.status == "pending":
-        await cancel(inventory, booking, reason="showtime-cancelled")
+    called_off = seat_map.status != "open" and (entry is None or entry.mark is Mark.HOLD)
+    if booking.status == "pending" and (called_off or booking.money_back):  # news of a refund may come first
+        await cancel(inventory, booking, reason="showtime-cancelled", refund=not booking.money_back)
         return None
+    if booking.status in {"cancelled", "refunded"} or booking.money_back:
+        return await _give_back(inventory, seat_map, booking, entry, payment_id)
     if entry is None and not await _take_again(inventory, seat_map, booking, payment_id):
         return await _lost(inventory, booking, payment_id)
     if entry and entry.mark is Mark.HOLD and not await _book(inventory, booking, entry, payment_id):
@@ -65,7 +68,7 @@ async def _take_again(inventory: Inventory, seat_map: SeatMap, booking: Booking,
     now = inventory.now()
     layout = await inventory.layout_of(booking)
     mask = layout.mask(booking.seat_ids)
-    if seat_map.status != "open" or seat_map.starts_at <= now or seat_map.occupied(now) & mask:
+    if not seat_map.bookable(now) or seat_map.occupied(now) & mask:
         return False
     evicted = seat_map.in_the_way(mask, now)
     booked = Hold(booking.id, booking.user_id, Mark.BOOKED, None, mask, payment_id)
@@ -77,8 +80,7 @@ async def _lost(inventory: Inventory, booking: Booking, payment_id: str | None) 
     now = inventory.now()
     seat_map = await inventory.seat_map(booking.showtime_id)
     mask = (await inventory.layout_of(booking)).mask(booking.seat_ids)
-    on = seat_map.status == "open" and seat_map.starts_at > now
-    if booking.id in seat_map.holds or (on and not seat_map.occupied(now) & mask):
+    if booking.id in seat_map.holds or (seat_map.bookable(now) and not seat_map.occupied(now) & mask):
         return None
     if booking.status == "pending" and not await inventory.settle(
         booking, "expired", ["BookingExpired", "SeatsReleased"]
@@ -105,9 +107,8 @@ async def _refund(inventory: Inventory, booking_id: str, payment_id: str | None,
     booking = await inventory.booking(booking_id)
     if booking.status in {"confirmed", "pending"}:
         return None
-    if booking.refund or payment_id is None or booking.amount == 0:
+    if booking.money_back or payment_id is None or booking.amount == 0:
         return booking
     refund = new_refund(booking, payment_id, reason)
-    return await inventory.bookings.request_refund(
-        booking, refund, inventory.refund_event(booking, refund), inventory.now()
-    )
+    event = inventory.refund_event(replace(booking, version=booking.version + 1), refund)
+    return await inventory.bookings.request_refund(booking, refund, event, inventory.now())

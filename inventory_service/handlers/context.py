@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -76,6 +76,14 @@ class Inventory:
             await asyncio.sleep(OPENING_PAUSE)
         raise NotOpenYet
 
+    async def current_showtime(self, showtime_id: str) -> ShowtimeState:
+        """The showtime as its seat map follows it: what a process remembers may be older. Raises NotFound."""
+        seat_map = await self.seat_map(showtime_id)
+        state = await self.showtimes.get(showtime_id, at_least=seat_map.showtime_version)
+        if state is None:
+            raise NotFound("There is no such showtime")
+        return state
+
     async def layout(self, showtime: ShowtimeState) -> Layout:
         return await self.layouts.get(showtime.venue.venue_id, LayoutKey(showtime.hall_id, showtime.layout_version))
 
@@ -94,29 +102,33 @@ class Inventory:
     ) -> Booking | None:
         """Bring a booking to `status` with its events; None where it is in a state that doesn't lead there.
 
-        A booking that has that status already is given as it is: the step was done before. Once money was asked back
-        a booking can't be confirmed any more, or there would be a ticket and a refund.
+        A booking that has that status already is given as it is: the step was done before. One that has left the state
+        in which the caller saw it is for the caller to look at again: giving up a hold is not what ends a booking that
+        was paid meanwhile. Once money was asked back a booking can't be confirmed any more, or there would be a ticket
+        and a refund.
         """
         current = booking
         for _ in range(ATTEMPTS):
             if current.status == status:
                 return current
-            if status not in TRANSITIONS[current.status] or (status == "confirmed" and current.refund):
+            if current.status != booking.status or status not in TRANSITIONS[current.status]:
                 return None
-            events = [self.booking_event(type_, current, status, values) for type_ in event_types]
+            if status == "confirmed" and current.money_back:
+                return None
+            payment_id = values.get("paymentId") or current.payment_id
+            after = replace(current, status=status, version=current.version + 1, payment_id=payment_id)
+            events = [self.booking_event(type_, after) for type_ in event_types]
             refund = values.get("refund")
             if refund:
-                events.append(self.refund_event(current, refund))
+                events.append(self.refund_event(after, refund))
             moved = await self.bookings.become(current, status, self.now(), events=events, **values)
             if moved:
                 return moved
             current = await self.booking(booking.id)
         raise Contended
 
-    def booking_event(
-        self, type_: str, booking: Booking, status: BookingStatus, values: dict[str, Any] | None = None
-    ) -> dict[str, Any]:
-        """An event about a booking as it is about to be: at `status`, one version on."""
+    def booking_event(self, type_: str, booking: Booking) -> dict[str, Any]:
+        """An event about a booking, which is given as the change will leave it."""
         data: EventData
         if type_ in {"SeatsHeld", "SeatsReleased"}:
             data = SeatsState(
@@ -129,46 +141,41 @@ class Inventory:
         else:
             data = BookingState(
                 booking_id=booking.id,
-                version=booking.version + 1,
+                version=booking.version,
                 showtime_id=booking.showtime_id,
                 event_id=booking.event_id,
                 venue_id=booking.venue_id,
                 user_id=booking.user_id,
                 seat_ids=booking.seat_ids,
-                status=status,
+                status=booking.status,
                 amount=booking.amount,
                 currency=booking.currency,
                 held_until=booking.held_until,
-                payment_id=(values or {}).get("paymentId") or booking.payment_id,
+                payment_id=booking.payment_id,
             )
-        return outbox_entry(
-            new_event(
-                type_, source=SOURCE, subject=booking.id, version=booking.version + 1, data=data, clock=self.clock
-            )
-        )
+        return self._outbox_entry(type_, booking, data)
 
     def refund_event(self, booking: Booking, refund: dict[str, Any]) -> dict[str, Any]:
-        return outbox_entry(
-            new_event(
-                "RefundRequested",
-                source=SOURCE,
-                subject=booking.id,
-                version=booking.version + 1,
-                data=RefundRequest(booking_id=booking.id, **{key: refund[key] for key in REFUND_FIELDS}),
-                clock=self.clock,
-            )
+        """The request for this refund; the booking is given as the change will leave it."""
+        data = RefundRequest(booking_id=booking.id, **{key: refund[key] for key in REFUND_FIELDS})
+        return self._outbox_entry("RefundRequested", booking, data)
+
+    def _outbox_entry(self, type_: str, booking: Booking, data: EventData) -> dict[str, Any]:
+        event = new_event(
+            type_, source=SOURCE, subject=booking.id, version=booking.version, data=data, clock=self.clock
         )
+        return outbox_entry(event)
 
 
 REFUND_FIELDS = ("refund_id", "payment_id", "amount", "currency", "reason")
 
 
 def new_refund(booking: Booking, payment_id: str, reason: str) -> dict[str, Any]:
-    """All of a booking's money back. Its id makes repeats of the request harmless."""
+    """All of a booking's money that has not come back yet. Its id makes repeats of the request harmless."""
     return {
         "refund_id": new_id(),
         "payment_id": payment_id,
-        "amount": booking.amount,
+        "amount": booking.amount - booking.refunded,
         "currency": booking.currency,
         "reason": reason,
     }

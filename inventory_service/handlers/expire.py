@@ -10,7 +10,7 @@ from inventory_service.domain.booking import Booking
 from inventory_service.domain.seat_map import Hold, Mark, SeatMap
 from inventory_service.handlers.cancel import cancel
 from inventory_service.handlers.confirm import confirm
-from inventory_service.handlers.context import Inventory
+from inventory_service.handlers.context import Contended, Inventory
 from service_kit.errors import NotFound
 from service_kit.logs import get_logger
 from service_kit.problems import is_outage
@@ -19,12 +19,21 @@ log = get_logger(__name__)
 MAPS_A_ROUND = 50
 HOLDS_AN_UPDATE = 200
 BOOKINGS_A_ROUND = 200
+# Rounds that may follow each other at once while there is more than one can take.
+MOST_ROUNDS = 20
 LAG = timedelta(seconds=5)
 MARK_CHECKED_AFTER = timedelta(seconds=15)
 
 
-async def sweep(inventory: Inventory) -> int:
-    """One round over everything that is due; returns how much there was."""
+async def sweep(inventory: Inventory) -> None:
+    """Deal with all that is due, round after round."""
+    for _ in range(MOST_ROUNDS):
+        if not await _round(inventory):
+            return
+
+
+async def _round(inventory: Inventory) -> bool:
+    """Deal with as much as one round takes; returns whether there may be more."""
     now = inventory.now()
     maps = await inventory.seat_maps.with_expired_holds(now, MAPS_A_ROUND)
     for seat_map in maps:
@@ -35,13 +44,15 @@ async def sweep(inventory: Inventory) -> int:
     cut_short = await inventory.bookings.half_cancelled(now - LAG, BOOKINGS_A_ROUND)
     for booking in cut_short:
         await _guarded(_cancel(inventory, booking), booking_id=booking.id)
-    return len(maps) + len(lagging) + len(cut_short)
+    return len(maps) == MAPS_A_ROUND or BOOKINGS_A_ROUND in {len(lagging), len(cut_short)}
 
 
 async def _guarded(work: Awaitable[None], **about: str) -> None:
     """One document that can't be dealt with must not keep the sweeper from the rest."""
     try:
         await work
+    except Contended:
+        log.warning("sweep_contended", **about)  # somebody else is at it; the next round looks again
     except Exception as error:
         if is_outage(error):
             raise
@@ -62,9 +73,11 @@ async def expire_bookings(inventory: Inventory, holds: Iterable[Hold]) -> None:
 
 async def _sweep_map(inventory: Inventory, seat_map: SeatMap) -> None:
     now = inventory.now()
-    expired = seat_map.expired_holds(now)[:HOLDS_AN_UPDATE]
-    if expired and await inventory.seat_maps.release(seat_map.showtime_id, expired, now):
-        await expire_bookings(inventory, expired)
+    expired = seat_map.expired_holds(now)
+    for start in range(0, len(expired), HOLDS_AN_UPDATE):
+        some = expired[start : start + HOLDS_AN_UPDATE]
+        if await inventory.seat_maps.release(seat_map.showtime_id, some, now):
+            await expire_bookings(inventory, some)
     for hold in seat_map.holds.values():
         if hold.mark is not Mark.HOLD:
             await _finish(inventory, hold)

@@ -64,8 +64,12 @@ class MapView:
 
 async def view_map(inventory: Inventory, showtime_id: str) -> MapView:
     """Raises NotFound, NotOpenYet."""
-    seat_map = await inventory.seat_map(showtime_id)
-    showtime = await inventory.showtimes.get(showtime_id, at_least=seat_map.showtime_version)
+    return await view_of(inventory, await inventory.seat_map(showtime_id))
+
+
+async def view_of(inventory: Inventory, seat_map: SeatMap) -> MapView:
+    """This reading of a seat map, with its layout and showtime. Raises NotFound."""
+    showtime = await inventory.showtimes.get(seat_map.showtime_id, at_least=seat_map.showtime_version)
     if showtime is None:
         raise NotFound("There is no such showtime")
     return MapView(seat_map, await inventory.layout(showtime), showtime, inventory.now())
@@ -109,7 +113,8 @@ async def check_seats(inventory: Inventory, showtime_id: str, seat_ids: Sequence
     require_valid_selection(seat_ids)
     view = await view_map(inventory, showtime_id)
     mask = view.layout.mask(seat_ids)
-    occupied = view.seat_map.occupied(view.now) if view.seat_map.status == "open" else view.layout.everything
+    bookable = view.seat_map.bookable(view.now)
+    occupied = view.seat_map.occupied(view.now) if bookable else view.layout.everything
     return view, view.layout.ids(occupied & mask)
 
 
@@ -132,7 +137,7 @@ async def ticket_of(inventory: Inventory, booking: Booking) -> Ticket:
     """Raises NotConfirmed."""
     if booking.status != "confirmed":
         raise NotConfirmed(f"The booking is {booking.status}")
-    return Ticket(booking, await inventory.showtime(booking.showtime_id), await inventory.layout_of(booking))
+    return Ticket(booking, await inventory.current_showtime(booking.showtime_id), await inventory.layout_of(booking))
 
 
 async def scan_ticket(inventory: Inventory, code: str) -> Ticket:

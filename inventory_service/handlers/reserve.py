@@ -35,7 +35,7 @@ async def reserve(inventory: Inventory, command: Reserve) -> Booking:
     require_valid_selection(command.seat_ids)
     if command.retried and (made_before := await inventory.bookings.get(command.booking_id)):
         return made_before
-    showtime = await inventory.showtime(command.showtime_id)
+    showtime = await _showtime(inventory, command)
     layout = await inventory.layout(showtime)
     mask = layout.mask(command.seat_ids)
     price = _quote(layout, mask, showtime, command)
@@ -50,7 +50,7 @@ async def reserve(inventory: Inventory, command: Reserve) -> Booking:
             await inventory.seat_maps.release(showtime.showtime_id, [hold], inventory.now())
             raise
     booking = _pending(command, showtime, layout.key, price, hold)
-    return await inventory.bookings.insert(booking, [inventory.booking_event("SeatsHeld", booking, "pending")])
+    return await inventory.bookings.insert(booking, [inventory.booking_event("SeatsHeld", booking)])
 
 
 async def _take(inventory: Inventory, layout: Layout, showtime_id: str, hold: Hold) -> tuple[Hold, int]:
@@ -79,6 +79,13 @@ async def _take(inventory: Inventory, layout: Layout, showtime_id: str, hold: Ho
             raise SeatsTaken(seat_ids=layout.ids(blocked))
         evicted = seat_map.in_the_way(hold.mask, now)
     raise Contended
+
+
+async def _showtime(inventory: Inventory, command: Reserve) -> ShowtimeState:
+    """As remembered: the map's version will tell after the hold. A code is refused before it, so that asks first."""
+    if command.promo_code:
+        return await inventory.current_showtime(command.showtime_id)
+    return await inventory.showtime(command.showtime_id)
 
 
 def _quote(layout: Layout, mask: int, showtime: ShowtimeState, command: Reserve) -> Price:

@@ -68,6 +68,22 @@ class Bookings:
             condition["userId"] = user_id
         return [_from_document(found) async for found in self.collection.find(condition, {"outbox": 0}, limit=limit)]
 
+    async def concerned(self, showtime_ids: Sequence[str], booking_ids: Sequence[str]) -> list[Booking]:
+        """Bookings of these showtimes that ought to have seats, and these bookings whatever their state."""
+        waiting_or_sold = {"showtimeId": {"$in": list(showtime_ids)}, "status": {"$in": ["pending", "confirmed"]}}
+        condition = {"$or": [waiting_or_sold, {"_id": {"$in": list(booking_ids)}}]}
+        return [_from_document(document) async for document in self.collection.find(condition, {"outbox": 0})]
+
+    async def showtimes_without(self, seat_maps: str) -> list[str]:
+        """Showtimes of bookings that the collection of seat maps does not know."""
+        pipeline: list[Document] = [
+            {"$group": {"_id": "$showtimeId"}},
+            {"$lookup": {"from": seat_maps, "localField": "_id", "foreignField": "_id", "as": "map"}},
+            {"$match": {"map": []}},
+            {"$sort": {"_id": 1}},
+        ]
+        return [found["_id"] async for found in await self.collection.aggregate(pipeline)]
+
     async def lagging(self, before: datetime, limit: int) -> list[Booking]:
         """Pending bookings whose hold ran out before that moment."""
         cursor = self.collection.find(
@@ -103,17 +119,17 @@ class Bookings:
             {"$max": {"heldUntil": until}, "$set": {"updatedAt": now}, "$inc": {"version": 1, "extensions": 1}},
         )
 
-    async def start_cancelling(self, booking: Booking, now: datetime) -> Booking | None:
+    async def start_cancelling(self, booking: Booking, now: datetime, *, unless_scanned: bool) -> Booking | None:
         """Announce that a confirmed booking's seats are about to be given back, so that a crash can be finished."""
         return await self._update(
-            {"_id": booking.id, "status": "confirmed", "scannedAt": None},
+            {"_id": booking.id, "status": "confirmed"} | ({"scannedAt": None} if unless_scanned else {}),
             {"$set": {"cancelling": True, "updatedAt": now}, "$inc": {"version": 1}},
         )
 
     async def attach_payment(self, booking: Booking, payment_id: str, now: datetime) -> Booking | None:
         return await self._update(
             {"_id": booking.id, "paymentId": {"$in": [None, payment_id]}},
-            {"$set": {"paymentId": payment_id, "updatedAt": now}},
+            {"$set": {"paymentId": payment_id, "updatedAt": now}, "$inc": {"version": 1}},
         )
 
     async def request_refund(
@@ -123,7 +139,7 @@ class Bookings:
         return await self._update(
             {"_id": booking.id, "version": booking.version, "refund": None},
             {
-                "$set": {"refund": refund, "paymentId": refund["paymentId"], "updatedAt": now},
+                "$set": {"refund": refund, "paymentId": refund["payment_id"], "updatedAt": now},
                 "$inc": {"version": 1},
                 "$push": {"outbox": event},
             },

@@ -38,7 +38,9 @@ class SeatMaps:
         # The sweeper's query: holds that have run out.
         await self.collection.create_index([("nextExpiry", ASCENDING)], sparse=True)
         # The announcer's query: maps whose summary has not gone out. Holds only those.
-        await self.collection.create_index([("dirty", ASCENDING)], partialFilterExpression={"dirty": True})
+        await self.collection.create_index(
+            [("dirty", ASCENDING), ("_id", ASCENDING)], partialFilterExpression={"dirty": True}
+        )
         await ensure_outbox_index(self.collection)
 
     # --- opening -----------------------------------------------------------------------------------------------------
@@ -79,17 +81,32 @@ class SeatMaps:
         document = await self.collection.find_one({"_id": showtime_id}, {"outbox": 0})
         return _from_document(document) if document else None
 
+    async def versions(self, showtime_ids: Sequence[str]) -> dict[str, int]:
+        cursor = self.collection.find({"_id": {"$in": showtime_ids}}, {"version": 1})
+        return {document["_id"]: document["version"] async for document in cursor}
+
+    async def outlines(self, showtime_ids: Sequence[str]) -> list[SeatMap]:
+        """These maps without their holds: what is read doesn't grow with the number of people who hold seats."""
+        cursor = self.collection.find({"_id": {"$in": showtime_ids}}, {"outbox": 0, "holds": 0})
+        return [_from_document({**document, "holds": {}}) async for document in cursor]
+
     async def with_expired_holds(self, now: datetime, limit: int) -> list[SeatMap]:
         cursor = self.collection.find(
             {"nextExpiry": {"$lte": now}}, {"outbox": 0}, sort=[("nextExpiry", ASCENDING)], limit=limit
         )
         return [_from_document(document) async for document in cursor]
 
-    async def dirty(self, limit: int) -> list[SeatMap]:
-        """Maps that changed since their summary was last announced."""
-        return [
-            _from_document(found) async for found in self.collection.find({"dirty": True}, {"outbox": 0}, limit=limit)
-        ]
+    async def page(self, after: str, limit: int) -> list[SeatMap]:
+        """All maps in the order of their ids, from `after` on."""
+        cursor = self.collection.find({"_id": {"$gt": after}}, {"outbox": 0}, sort=[("_id", ASCENDING)], limit=limit)
+        return [_from_document(document) async for document in cursor]
+
+    async def dirty(self, after: str, limit: int) -> list[SeatMap]:
+        """Maps that changed since their summary was last announced, in the order of their ids from `after` on."""
+        cursor = self.collection.find(
+            {"dirty": True, "_id": {"$gt": after}}, {"outbox": 0}, sort=[("_id", ASCENDING)], limit=limit
+        )
+        return [_from_document(document) async for document in cursor]
 
     async def announced(self, announced: Iterable[SeatMap]) -> None:
         """Note that these versions were announced; a map that changed meanwhile stays dirty."""

@@ -140,7 +140,8 @@ class Story:
         answer = await self.call("GET", f"/api/v1/showtimes/{showtime_id}/inventory")
         return {seat["seatId"]: seat["status"] for seat in answer["seatMap"]["seats"]}
 
-    async def found(self, **query: Any) -> list[Json]:
-        answer = await self.call("GET", "/api/v1/search/shows", params={**PLACE, "distance": "5km", **query})
-        items: list[Json] = answer["items"]
-        return items
+    async def offer(self, show: Json, **query: Any) -> Json | None:
+        """The show as a search for its name gives it; others may share a word of the name, so it is told by its id."""
+        query = {**PLACE, "distance": "5km", "query": show["event"]["name"], **query}
+        answer = await self.call("GET", "/api/v1/search/shows", params=query)
+        return next((item for item in answer["items"] if item["showtimeId"] == show["showtimeId"]), None)

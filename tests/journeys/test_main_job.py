@@ -6,7 +6,6 @@ import hmac
 import json
 import time
 from collections.abc import AsyncIterator
-from typing import Any
 
 import httpx2
 import pytest
@@ -25,10 +24,10 @@ async def story(stack: Stack) -> AsyncIterator[Story]:
 async def test_a_new_show_is_found_held_paid_and_ticketed(story: Story) -> None:
     show = await story.showtime()
     name = show["event"]["name"]
-    found = await eventually(lambda: story.found(query=name, seatsTogether=2))
-    assert [item["showtimeId"] for item in found] == [show["showtimeId"]]
-    assert found[0]["availability"]["available"] == 18
-    assert found[0]["price"] == {"from": 1250, "currency": "EUR"}
+    offer = await eventually(lambda: story.offer(show, seatsTogether=2))
+    assert offer is not None
+    assert offer["availability"]["available"] == 18
+    assert offer["price"] == {"from": 1250, "currency": "EUR"}
 
     buyer = await story.guest()
     booking = await story.hold(show["showtimeId"], ["A1", "A2"], buyer)
@@ -48,20 +47,14 @@ async def test_a_new_show_is_found_held_paid_and_ticketed(story: Story) -> None:
 
 async def test_what_is_booked_is_no_longer_offered_by_search(story: Story) -> None:
     show = await story.showtime()
-    name = show["event"]["name"]
-    await eventually(lambda: story.found(query=name, seatsTogether=6))
+    await eventually(lambda: story.offer(show, seatsTogether=6))
     buyer = await story.guest()
     for row in "ABC":
         await story.hold(show["showtimeId"], [f"{row}3"], buyer)
-
-    # By id: when no show of that name is left, search offers others that share a word with it.
-    def offered(found: list[dict[str, Any]]) -> bool:
-        return show["showtimeId"] in {item["showtimeId"] for item in found}
-
-    await eventually(lambda: story.found(query=name, seatsTogether=4), until=lambda found: not offered(found))
-    left = await story.found(query=name, seatsTogether=3)
-    assert left[0]["showtimeId"] == show["showtimeId"]
-    assert left[0]["availability"]["largestBlock"] == 3
+    await eventually(lambda: story.offer(show, seatsTogether=4), until=lambda offer: offer is None)
+    left = await story.offer(show, seatsTogether=3)
+    assert left is not None
+    assert left["availability"]["largestBlock"] == 3
 
 
 async def test_one_of_a_hundred_buyers_gets_the_pair_and_the_others_are_told_which_seats(story: Story) -> None:
@@ -113,10 +106,7 @@ async def test_a_cancelled_show_leaves_search_and_refunds_its_buyers(story: Stor
     deleted = await story.client.delete(f"/api/v1/showtimes/{show['showtimeId']}", headers=story.stack.admin)
     assert deleted.status_code in {200, 204}
     await story.becomes(booking, "refunded", buyer)
-    await eventually(
-        lambda: story.found(query=show["event"]["name"]),
-        until=lambda found: show["showtimeId"] not in {item["showtimeId"] for item in found},
-    )
+    await eventually(lambda: story.offer(show), until=lambda offer: offer is None)
     refused = await story.client.post(
         f"/api/v1/showtimes/{show['showtimeId']}/seats/reserve", json={"seatIds": ["A2"]}, headers=buyer
     )

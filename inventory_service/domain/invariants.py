@@ -1,0 +1,113 @@
+"""What must be true of a seat map and the bookings of its showtime, whenever no step is under way between them.
+
+- taken = booked and held seats, and nothing else; no seat has two owners.
+- booked = the seats of confirmed bookings, where a mark says that the booking has yet to follow: of the mark.
+- a pending booking has its hold; what has run out is swept within `GRACE`.
+- the price adds up; nobody has both a ticket and a refund.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from inventory_service.domain.booking import Booking
+from inventory_service.domain.layout import Layout
+from inventory_service.domain.seat_map import Mark, SeatMap
+
+# The sweeper comes by every second and the marks of a crash are looked at after fifteen.
+GRACE = timedelta(seconds=60)
+
+
+def broken_invariants(
+    seat_map: SeatMap, layout: Layout, bookings: Mapping[str, Booking], now: datetime
+) -> Iterator[str]:
+    """A sentence for each rule that is broken. `bookings`: the pending and confirmed ones, and those of marks."""
+    seats: dict[str, int] = {}
+    for booking in bookings.values():
+        unknown = [seat_id for seat_id in booking.seat_ids if seat_id not in layout.position]
+        if unknown:
+            yield f"Booking {booking.id} has seats that the hall has not: {', '.join(unknown)}"
+        seats[booking.id] = layout.mask(seat_id for seat_id in booking.seat_ids if seat_id in layout.position)
+        yield from _booking_faults(booking)
+    yield from _ownership(seat_map, layout, bookings, seats)
+    yield from _holds_and_bookings(seat_map, bookings, seats, now)
+
+
+def _ownership(
+    seat_map: SeatMap, layout: Layout, bookings: Mapping[str, Booking], seats: Mapping[str, int]
+) -> Iterator[str]:
+    marks = {hold.booking_id: hold.mark for hold in seat_map.holds.values() if hold.mark is not Mark.HOLD}
+    bookers = [(hold.booking_id, hold.mask) for hold in seat_map.holds.values() if hold.mark is Mark.BOOKED]
+    bookers += [(id_, seats[id_]) for id_, one in bookings.items() if one.status == "confirmed" and id_ not in marks]
+    holders = [(hold.booking_id, hold.mask) for hold in seat_map.holds.values() if hold.mark is Mark.HOLD]
+    sold, held = _union(bookers), _union(holders)
+    yield from _seats_twice(layout, bookers + holders)
+    where = f"of showtime {seat_map.showtime_id}"
+    for mask, fault in (
+        (seat_map.booked & ~sold, "booked without a confirmed booking"),
+        (sold & ~seat_map.booked, "sold by a confirmed booking but not booked"),
+        (seat_map.booked & ~seat_map.taken, "booked but not taken"),
+        (held & ~seat_map.taken, "held but not taken"),
+        (seat_map.taken & ~seat_map.booked & ~held, "taken by nobody"),
+        ((seat_map.taken | seat_map.booked) & ~layout.everything, "beyond the end of the hall"),
+    ):
+        if mask:
+            yield f"{mask.bit_count()} seat(s) {where} are {fault}: {_names(layout, mask)}"
+
+
+def _seats_twice(layout: Layout, owners: Iterable[tuple[str, int]]) -> Iterator[str]:
+    seen: list[tuple[str, int]] = []
+    everything = 0
+    for owner, mask in owners:
+        for other, others_mask in seen if mask & everything else ():
+            if mask & others_mask:
+                yield f"Bookings {other} and {owner} both have {_names(layout, mask & others_mask)}"
+        seen.append((owner, mask))
+        everything |= mask
+
+
+def _holds_and_bookings(
+    seat_map: SeatMap, bookings: Mapping[str, Booking], seats: Mapping[str, int], now: datetime
+) -> Iterator[str]:
+    for hold in seat_map.holds.values():
+        if hold.expired(now - GRACE):
+            yield f"The hold of booking {hold.booking_id} ran out at {hold.until} and is still kept"
+        booking = bookings.get(hold.booking_id)
+        if booking is None:
+            # A hold alone is what a crash before the booking was written leaves; it runs out by itself.
+            if hold.mark is not Mark.HOLD:
+                yield f"The {hold.mark} mark of booking {hold.booking_id} has no booking"
+        elif hold.mask != seats[hold.booking_id]:
+            yield f"The seat map and booking {hold.booking_id} name different seats"
+    for booking in bookings.values():
+        if booking.status != "pending":
+            continue
+        if booking.held_until <= now - GRACE:
+            yield f"Booking {booking.id} is still pending although its hold ran out at {booking.held_until}"
+        elif booking.held_until > now and booking.id not in seat_map.holds:
+            yield f"Booking {booking.id} waits for payment but holds no seats"
+
+
+def _booking_faults(booking: Booking) -> Iterator[str]:
+    total = _total(booking.price)
+    if total != booking.amount or booking.amount < 0:
+        yield f"The price of booking {booking.id} adds up to {total}, but {booking.amount} is asked"
+    if booking.status == "confirmed" and booking.money_back and not booking.cancelling:
+        yield f"Booking {booking.id} has a ticket and its money back"
+
+
+def _total(price: Mapping[str, Any]) -> int:
+    parts = [part["amount"] for name in ("lines", "discounts") for part in price[name]]
+    return int(sum(parts) + price["fee"])
+
+
+def _union(owners: Iterable[tuple[str, int]]) -> int:
+    union = 0
+    for _, mask in owners:
+        union |= mask
+    return union
+
+
+def _names(layout: Layout, mask: int) -> str:
+    names = layout.ids(mask & layout.everything)
+    return ", ".join(names[:10]) + (" …" if len(names) > 10 else "")
