@@ -9,20 +9,24 @@ from pydantic import Field
 from inventory_service.domain.booking import Booking
 from inventory_service.handlers import read
 from inventory_service.handlers.cancel import cancel_by_owner, fail
+from inventory_service.handlers.choose import reserve_best
 from inventory_service.handlers.confirm import confirm
 from inventory_service.handlers.context import Inventory
 from inventory_service.handlers.pay import prepare_payment
 from inventory_service.handlers.reserve import Reserve, extend, reserve
+from inventory_service.http_choosing import Best
+from inventory_service.http_choosing import router as choosing_router
 from inventory_service.http_tickets import router as ticket_router
 from messaging.events import Availability
 from service_kit.auth import Caller, MaybeCaller, Principal, ServiceOnly
-from service_kit.errors import Forbidden
+from service_kit.errors import Forbidden, Invalid
 from service_kit.etags import answer_304, etag, not_modified
 from service_kit.idempotency import IdempotentRoute, is_retry, resource_id
 from service_kit.models import Currency, Id, Int, Minor, Model, Moment, rfc3339
 from service_kit.pages import BadCursor, Page, PageRequest, Paging, encode_cursor, link_next
 
 router = APIRouter(prefix="/api/v1", route_class=IdempotentRoute)
+router.include_router(choosing_router)
 router.include_router(ticket_router)
 
 SeatId = Annotated[str, Field(min_length=1, max_length=100)]
@@ -165,7 +169,10 @@ async def check_seats(showtime_id: str, body: CheckSeats, request: Request) -> C
 
 
 class ReserveSeats(Model):
-    seat_ids: SeatIds
+    """Either the seats themselves, or `best`: then the server chooses them."""
+
+    seat_ids: SeatIds | None = None
+    best: Best | None = None
     hold_timeout_seconds: Annotated[Int, Field(ge=60, le=1800)] | None = None
     user_id: Id | None = None
     promo_code: Annotated[str, Field(min_length=1, max_length=50)] | None = None
@@ -274,17 +281,22 @@ async def _reserve(
 ) -> BookingAnswer:
     if body.user_id is not None and body.user_id != caller.subject and not caller.privileged:
         raise Forbidden("Only admins and services may book for somebody else")
+    if (body.seat_ids is None) == (body.best is None):
+        raise Invalid("Give either seatIds or best", faults=[("/seatIds", "give this or best")])
     inventory = _inventory(request)
     command = Reserve(
         booking_id=resource_id(request),
         user_id=body.user_id or caller.subject,
         showtime_id=showtime_id,
-        seat_ids=body.seat_ids,
+        seat_ids=body.seat_ids or [],
         hold_seconds=body.hold_timeout_seconds or inventory.settings.default_hold_seconds,
         promo_code=body.promo_code,
         retried=is_retry(request),
     )
-    booking = await reserve(inventory, command)
+    if body.best:
+        booking = await reserve_best(inventory, command, body.best.wish())
+    else:
+        booking = await reserve(inventory, command)
     response.headers["Location"] = f"/api/v1/bookings/{booking.id}"
     response.headers["ETag"] = etag(booking.version)
     return booking_answer(booking)

@@ -24,6 +24,7 @@ console = Console()
 
 app.add_typer(upkeep.queues, name="queues")
 app.command()(upkeep.reindex)
+app.command()(upkeep.audit)
 app.command()(upkeep.admin)
 
 

@@ -89,11 +89,14 @@ class Walk:
 
     async def _seat_map(self, show: Json) -> list[str]:
         async with self._timed("seat map") as say:
-            answer = await self._get(f"/api/v1/showtimes/{show['showtimeId']}/inventory")
-            seats = answer["seatMap"]["seats"]
-            pair = _neighbours(seats)
-            say(f"{answer['summary']['available']} of {len(seats)} seats are free; choosing {' and '.join(pair)}")
-        return pair
+            path = f"/api/v1/showtimes/{show['showtimeId']}"
+            seen = await self._get(f"{path}/inventory")
+            best = await self._get(f"{path}/seats/best", params={"count": TICKETS})
+            seats: list[str] = best["seatIds"]
+            say(
+                f"{seen['summary']['available']} of {seen['summary']['total']} seats are free; best: {', '.join(seats)}"
+            )
+        return seats
 
     async def _guests(self) -> tuple[Json, Json]:
         async with self._timed("guest tokens") as say:
@@ -213,19 +216,6 @@ def _bearer(token: Json) -> Json:
 def _sellable(item: Json) -> bool:
     availability = item.get("availability")
     return bool(availability and availability["largestBlock"] >= TICKETS)
-
-
-def _neighbours(seats: list[Json]) -> list[str]:
-    """Two free seats that follow each other in the layout, as near its middle as there are any."""
-    pairs = [
-        index
-        for index in range(len(seats) - 1)
-        if all(seat["status"] == "available" for seat in seats[index : index + 2])
-    ]
-    if not pairs:
-        raise StackError("no two neighbouring seats are free")
-    middle = min(pairs, key=lambda index: abs(index - len(seats) // 2))
-    return [seat["seatId"] for seat in seats[middle : middle + 2]]
 
 
 def _money(booking: Json) -> str:

@@ -89,6 +89,35 @@ def reindex(home: HomeOption) -> None:
     print(f"{filled} showtimes are in the new index")
 
 
+def audit(home: HomeOption) -> None:
+    """Checks that seat maps and bookings agree, seat for seat; exit code 1 and a list where they do not."""
+    from inventory_service.app import open_inventory
+    from inventory_service.config import Settings as InventorySettings
+    from inventory_service.handlers.audit import audit as check
+    from service_kit.mongo import open_database
+
+    stack = Home(home).running_stack()
+    settings = InventorySettings.model_validate(
+        {
+            "mongo_url": stack["mongoUrl"],
+            "public_url": stack["url"],
+            "service_token": stack["serviceToken"],
+            "ticket_secret": Home(home).secret("ticket-secret"),
+        }
+    )
+
+    async def run() -> list[str]:
+        async with open_database(settings, "inventory") as database, open_inventory(settings, database) as inventory:
+            return await check(inventory)
+
+    findings = _run(run())
+    for finding in findings:
+        print(finding)
+    if findings:
+        raise typer.Exit(1)
+    print("every seat map agrees with its bookings")
+
+
 def admin(
     home: HomeOption,
     email: Annotated[str, typer.Option()],
@@ -100,7 +129,7 @@ def admin(
 
     try:
         print(_run(create_admin(_settings(home), email, password, name)))
-    except ValueError as fault:
+    except (ValueError, DomainError) as fault:
         raise StackError(str(fault)) from fault
 
 

@@ -48,12 +48,16 @@ class Layout:
 
     @classmethod
     def from_json(cls, key: LayoutKey, layout: dict[str, Any]) -> "Layout":
-        """From the contract's `seatLayout`."""
+        """From the contract's `seatLayout`.
+
+        A section with a capacity instead of rows has places that are told apart only by number: `floor:1`, `floor:2` …
+        They are held, booked and audited like seats.
+        """
         seats: list[Seat] = []
         places: list[Place] = []
         ends: list[int] = []
         for section in layout["sections"]:
-            for row in section["rows"]:
+            for row in _rows(section):
                 for number, seat in enumerate(row["seats"]):
                     place = seat.get("coordinates")
                     places.append((place["x"], place["y"]) if place else (float(number), float(len(ends))))
@@ -108,6 +112,16 @@ class Layout:
 
     def ids(self, mask: int) -> list[str]:
         return [self.seats[position].id for position in positions(mask)]
+
+
+def _rows(section: dict[str, Any]) -> list[dict[str, Any]]:
+    capacity = section.get("capacity")
+    if capacity is None:
+        rows: list[dict[str, Any]] = section["rows"]
+        return rows
+    numbers = range(1, capacity + 1)
+    places = [{"id": f"{section['id']}:{n}", "label": str(n), "seatType": section["seatType"]} for n in numbers]
+    return [{"label": "", "seats": places}]
 
 
 def require_valid_selection(seat_ids: Sequence[str]) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from inventory_service.domain.layout import Layout, UnknownSeats, require_valid_selection
+from inventory_service.domain.layout import Layout, LayoutKey, UnknownSeats, require_valid_selection
 from service_kit.errors import Invalid
 from tests.unit.inventory.halls import KEY, hall, sections
 
@@ -59,3 +59,13 @@ def test_a_selection_that_breaks_a_rule_is_refused_with_the_place(seat_ids: list
 def test_one_and_ten_seats_are_a_selection() -> None:
     require_valid_selection(["A1"])
     require_valid_selection([f"A{n}" for n in range(10)])
+
+
+def test_a_section_with_a_capacity_has_numbered_places() -> None:
+    sections = [
+        {"id": "stalls", "name": "Stalls", "rows": [{"label": "A", "seats": [{"id": "A1", "seatType": "standard"}]}]},
+        {"id": "floor", "name": "Floor", "seatType": "standing", "capacity": 3},
+    ]
+    layout = Layout.from_json(LayoutKey("hall", 1), {"sections": sections})
+    assert [seat.id for seat in layout.seats] == ["A1", "floor:1", "floor:2", "floor:3"]
+    assert layout.types == {"standard": 0b0001, "standing": 0b1110}
