@@ -28,6 +28,7 @@ fmt: setup
 
 bench: setup
 	@$(PYTHON) -m bench.gateway
+	@$(PYTHON) -m bench.holds
 
 # All versions anew, from pyproject.toml.
 lock: setup

@@ -79,6 +79,7 @@ class EventStream(Response):
     "/showtimes/{showtime_id}/inventory/stream",
     tags=["inventory"],
     response_class=EventStream,
+    status_code=200,  # FastAPI cannot read it off the class, whose answer is known only when it runs
     responses={204: {"description": "You have seen the end: Last-Event-ID is that of the `closed` event"}},
 )
 async def stream_inventory(

@@ -62,6 +62,15 @@ class Hold:
 
 
 @dataclass(frozen=True, slots=True)
+class Seen:
+    """What an update that took seats saw of the map after it: as much as tells who else can't be served."""
+
+    taken: int
+    showtime_version: int
+    next_expiry: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class SeatMap:
     """One reading of a seat map document."""
 

@@ -5,7 +5,8 @@ from typing import Any
 
 from inventory_service.domain.booking import Booking, NotCancellable
 from inventory_service.domain.seat_map import Hold, Mark, SeatMap
-from inventory_service.handlers.context import ATTEMPTS, Contended, Inventory, new_refund
+from inventory_service.handlers.attempts import ATTEMPTS, Contended
+from inventory_service.handlers.context import Inventory, new_refund
 from messaging.events import BookingStatus
 
 RELEASED_EVENTS = {"cancelled": "BookingCancelled", "failed": "BookingFailed"}

@@ -7,7 +7,8 @@ from inventory_service.domain.choosing.best import best
 from inventory_service.domain.choosing.blocks import Choice
 from inventory_service.domain.pricing import class_prices
 from inventory_service.domain.seat_map import SeatsTaken
-from inventory_service.handlers.context import Contended, Inventory
+from inventory_service.handlers.attempts import Contended
+from inventory_service.handlers.context import Inventory
 from inventory_service.handlers.read import MapView, view_map
 from inventory_service.handlers.reserve import Reserve, reserve
 from service_kit.errors import Conflict, Invalid

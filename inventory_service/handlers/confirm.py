@@ -8,8 +8,9 @@ from dataclasses import replace
 
 from inventory_service.domain.booking import Booking, OtherPayment
 from inventory_service.domain.seat_map import Hold, Mark, SeatMap
+from inventory_service.handlers.attempts import ATTEMPTS, Contended
 from inventory_service.handlers.cancel import cancel
-from inventory_service.handlers.context import ATTEMPTS, Contended, Inventory, new_refund
+from inventory_service.handlers.context import Inventory, new_refund
 from service_kit.logs import get_logger
 
 log = get_logger(__name__)

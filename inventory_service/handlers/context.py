@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -11,6 +11,8 @@ from inventory_service.config import Settings
 from inventory_service.domain.booking import TRANSITIONS, Booking
 from inventory_service.domain.layout import Layout, LayoutKey
 from inventory_service.domain.seat_map import SeatMap
+from inventory_service.handlers.attempts import ATTEMPTS, Contended, NotOpenYet
+from inventory_service.handlers.box_office import BoxOffice
 from inventory_service.store.bookings import Bookings
 from inventory_service.store.catalogue import Layouts, Showtimes
 from inventory_service.store.seat_maps import SeatMaps
@@ -18,27 +20,17 @@ from messaging.envelope import new_event
 from messaging.events import BookingState, BookingStatus, EventData, RefundRequest, SeatsState, ShowtimeState
 from messaging.outbox import outbox_entry
 from service_kit.clock import Clock
-from service_kit.errors import NotFound, Unavailable
+from service_kit.errors import NotFound
 from service_kit.ids import new_id
 
 SOURCE = "inventory"
-# A condition misses when somebody else changed the document first; this many times in a row means an overload.
-ATTEMPTS = 20
 OPENING_SECONDS = 3.0
 OPENING_PAUSE = 0.1
 
 
-class NotOpenYet(Unavailable):
-    slug, title = "seat-map-not-open", "The seat map of this showtime is being made"
-
-
-class Contended(Unavailable):
-    slug, title = "contended", "Too many changes at once"
-
-
 @dataclass(frozen=True)
 class Inventory:
-    """The stores, clients and clock of the service."""
+    """The stores, clients and clock of the service, and the process's box office over them."""
 
     seat_maps: SeatMaps
     bookings: Bookings
@@ -48,6 +40,11 @@ class Inventory:
     payments: Payments
     clock: Clock
     settings: Settings
+    box_office: BoxOffice = field(init=False)
+
+    def __post_init__(self) -> None:
+        # The dataclass is frozen; this is its own making.
+        object.__setattr__(self, "box_office", BoxOffice(self.seat_maps, self.clock))
 
     def now(self) -> datetime:
         return self.clock.now()

@@ -8,9 +8,10 @@ from datetime import timedelta
 
 from inventory_service.domain.booking import Booking
 from inventory_service.domain.seat_map import Hold, Mark, SeatMap
+from inventory_service.handlers.attempts import Contended
 from inventory_service.handlers.cancel import cancel
 from inventory_service.handlers.confirm import confirm
-from inventory_service.handlers.context import Contended, Inventory
+from inventory_service.handlers.context import Inventory
 from service_kit.errors import NotFound
 from service_kit.logs import get_logger
 from service_kit.problems import is_outage

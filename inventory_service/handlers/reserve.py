@@ -1,4 +1,4 @@
-"""Holding seats: all of them or none, in one conditional update."""
+"""Holding seats: all of them or none, in one conditional update that many requests may share."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -8,7 +8,9 @@ from inventory_service.domain.booking import Booking, ExtensionRefused, HoldExpi
 from inventory_service.domain.layout import Layout, LayoutKey, require_valid_selection
 from inventory_service.domain.pricing import Price, quote
 from inventory_service.domain.seat_map import Hold, Mark, SeatsTaken
-from inventory_service.handlers.context import ATTEMPTS, Contended, Inventory
+from inventory_service.handlers.attempts import ATTEMPTS, Contended
+from inventory_service.handlers.box_office import Refused
+from inventory_service.handlers.context import Inventory
 from inventory_service.handlers.expire import expire_bookings
 from messaging.events import ShowtimeState
 from service_kit.errors import DomainError
@@ -41,7 +43,7 @@ async def reserve(inventory: Inventory, command: Reserve) -> Booking:
     price = _quote(layout, mask, showtime, command)
     now = inventory.now()
     hold = Hold(command.booking_id, command.user_id, Mark.HOLD, now + timedelta(seconds=command.hold_seconds), mask)
-    hold, followed = await _take(inventory, layout, showtime.showtime_id, hold)
+    hold, followed = await _take(inventory, layout, command, hold)
     if followed > showtime.version:  # this process had not heard yet that the showtime changed
         showtime = await inventory.showtimes.get(showtime.showtime_id, at_least=followed) or showtime
         try:
@@ -53,32 +55,13 @@ async def reserve(inventory: Inventory, command: Reserve) -> Booking:
     return await inventory.bookings.insert(booking, [inventory.booking_event("SeatsHeld", booking)])
 
 
-async def _take(inventory: Inventory, layout: Layout, showtime_id: str, hold: Hold) -> tuple[Hold, int]:
-    """The hold in place, and the showtime version that the map follows.
-
-    The first try needs no reading. When it misses, a reading made after that says why, so nobody is refused on evidence
-    older than the request.
-    """
-    evicted: list[Hold] = []
-    for _ in range(ATTEMPTS):
-        now = inventory.now()
-        followed = await inventory.seat_maps.hold(showtime_id, hold, evicted, now)
-        if followed is not None:
-            await expire_bookings(inventory, evicted)
-            return hold, followed
-        seat_map = await inventory.seat_map(showtime_id)
-        seat_map.require_bookable(now)
-        own = seat_map.holds.get(hold.booking_id)
-        if own and not own.expired(now):
-            return own, seat_map.showtime_version
-        if own:
-            await inventory.seat_maps.release(showtime_id, [own], now)
-            continue
-        blocked = seat_map.occupied(now) & hold.mask
-        if blocked:
-            raise SeatsTaken(seat_ids=layout.ids(blocked))
-        evicted = seat_map.in_the_way(hold.mask, now)
-    raise Contended
+async def _take(inventory: Inventory, layout: Layout, command: Reserve, hold: Hold) -> tuple[Hold, int]:
+    """The hold in place, and the showtime version that the map follows. Raises SeatsTaken."""
+    outcome = await inventory.box_office.take(command.showtime_id, hold, retried=command.retried)
+    if isinstance(outcome, Refused):
+        raise SeatsTaken(seat_ids=layout.ids(outcome.mask))
+    await expire_bookings(inventory, outcome.evicted)
+    return outcome.hold, outcome.showtime_version
 
 
 async def _showtime(inventory: Inventory, command: Reserve) -> ShowtimeState:

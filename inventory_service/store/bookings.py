@@ -6,19 +6,25 @@ from typing import Any
 
 from pymongo import ASCENDING, DESCENDING, ReturnDocument
 from pymongo.asynchronous.collection import AsyncCollection
-from pymongo.errors import DuplicateKeyError
+from pymongo.errors import BulkWriteError, OperationFailure
 
 from inventory_service.domain.booking import Booking
 from inventory_service.domain.layout import LayoutKey
 from messaging.events import BookingStatus
 from messaging.outbox import ensure_outbox_index
+from service_kit.errors import Unavailable
+from service_kit.lanes import Lane
 
 Document = dict[str, Any]
+DUPLICATE_KEY = 11000
+BATCH = 256
+WAITING = 10_000
 
 
 class Bookings:
     def __init__(self, collection: AsyncCollection[Document]) -> None:
         self.collection = collection
+        self._inserts: Lane[Document, bool] = Lane(self._insert_all, batch=BATCH, waiting=WAITING)
 
     async def prepare(self) -> None:
         # A person's own list, newest first.
@@ -35,15 +41,29 @@ class Bookings:
         await ensure_outbox_index(self.collection)
 
     async def insert(self, booking: Booking, events: Sequence[Document]) -> Booking:
-        """Write a new booking; gives the one that is there already where a retry made it before."""
+        """Write a new booking; gives the one that is there already where a retry made it before.
+
+        Bookings that arrive together are written together: one write waits for majority and journal, not each.
+        """
+        if await self._inserts.submit({**_to_document(booking), "outbox": list(events)}):
+            return booking
+        found = await self.get(booking.id)
+        if found is None:  # it was there a moment ago, and bookings are never deleted
+            raise Unavailable
+        return found
+
+    async def _insert_all(self, documents: Sequence[Document]) -> list[bool | Exception]:
+        """Whether each is new; the error of one that could not be written."""
+        outcomes: list[bool | Exception] = [True] * len(documents)
         try:
-            await self.collection.insert_one({**_to_document(booking), "outbox": list(events)})
-        except DuplicateKeyError:
-            found = await self.get(booking.id)
-            if found is None:
+            await self.collection.insert_many(documents, ordered=False)
+        except BulkWriteError as error:
+            if error.details["writeConcernErrors"]:
                 raise
-            return found
-        return booking
+            for fault in error.details["writeErrors"]:
+                known = fault["code"] == DUPLICATE_KEY
+                outcomes[fault["index"]] = False if known else OperationFailure(fault["errmsg"], fault["code"])
+        return outcomes
 
     async def get(self, booking_id: str) -> Booking | None:
         document = await self.collection.find_one({"_id": booking_id}, {"outbox": 0})

@@ -91,10 +91,14 @@ class Layouts:
             loading.add_done_callback(lambda _: self._loading.pop(key, None))
         return await asyncio.shield(loading)
 
+    def remember(self, key: LayoutKey, layout: Document) -> Layout:
+        """Take a layout that is known already."""
+        known = Layout.from_json(key, layout)
+        self._remember(known)
+        return known
+
     async def _parse(self, venue_id: str, key: LayoutKey) -> Layout:
-        layout = Layout.from_json(key, await self._load(venue_id, key))
-        self._remember(layout)
-        return layout
+        return self.remember(key, await self._load(venue_id, key))
 
     async def _load(self, venue_id: str, key: LayoutKey) -> Document:
         own_id = f"{key.hall_id}:{key.version}"

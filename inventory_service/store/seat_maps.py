@@ -20,7 +20,7 @@ from pymongo.errors import BulkWriteError
 
 from inventory_service.domain.bits import FULL, block_count, from_blocks, from_sparse, positions, to_blocks
 from inventory_service.domain.layout import LayoutKey
-from inventory_service.domain.seat_map import Hold, Mark, SeatMap
+from inventory_service.domain.seat_map import Hold, Mark, SeatMap, Seen
 from messaging.events import ShowtimeState
 from messaging.outbox import ensure_outbox_index
 
@@ -119,28 +119,33 @@ class SeatMaps:
 
     # --- holds -------------------------------------------------------------------------------------------------------
 
-    async def hold(self, showtime_id: str, hold: Hold, evicted: Sequence[Hold], now: datetime) -> int | None:
-        """Take all seats of `hold` or none, evicting these expired holds in the same update.
+    async def hold(
+        self, showtime_id: str, holds: Sequence[Hold], evicted: Sequence[Hold], now: datetime
+    ) -> Seen | None:
+        """Take all seats of all `holds` or none, evicting these expired holds in the same update.
 
-        Returns the version of the showtime that the map follows, or None where the condition did not hold.
+        The holds must not overlap. None where the condition did not hold.
         """
-        freed = _union(evicted)
+        wanted, freed = _union(holds), _union(evicted)
         condition = {
             "_id": showtime_id,
             "status": "open",
             "startsAt": {"$gt": now},
-            f"holds.{hold.booking_id}": {"$exists": False},
-            **_all_clear("taken", hold.mask & ~freed),
+            **{f"holds.{hold.booking_id}": {"$exists": False} for hold in holds},
+            **_all_clear("taken", wanted & ~freed),
             **_still_as(evicted),
         }
-        update = self._change(now, taken=(hold.mask, freed))
-        update["$set"][f"holds.{hold.booking_id}"] = _hold_document(hold)
-        update["$min"] = {"nextExpiry": hold.until}
+        update = self._change(now, taken=(wanted, freed))
+        update["$set"] |= {f"holds.{hold.booking_id}": _hold_document(hold) for hold in holds}
+        update["$min"] = {"nextExpiry": min(hold.until for hold in holds if hold.until)}
         update |= _unset(evicted)
         found = await self.collection.find_one_and_update(
-            condition, update, {"showtimeVersion": 1}, return_document=ReturnDocument.AFTER
+            condition,
+            update,
+            {"taken": 1, "showtimeVersion": 1, "nextExpiry": 1},
+            return_document=ReturnDocument.AFTER,
         )
-        return found["showtimeVersion"] if found else None
+        return Seen(from_blocks(found["taken"]), found["showtimeVersion"], found["nextExpiry"]) if found else None
 
     async def extend(self, showtime_id: str, hold: Hold, until: datetime, now: datetime) -> bool:
         """Move the end of a hold that is still as it was read."""

@@ -82,7 +82,7 @@ async def hold_and_release_half(stage: Stage, showtime: ShowtimeState, keen: Lis
     """Two changes of 60 kB, in rounds of their own; returns the version that `keen` has heard of then."""
     seat_maps, now = stage.inventory.seat_maps, stage.clock.now()
     hold = Hold(new_id(), new_id(), Mark.HOLD, now + timedelta(minutes=10), HALF)
-    assert await seat_maps.hold(showtime.showtime_id, hold, [], now)
+    assert await seat_maps.hold(showtime.showtime_id, [hold], [], now)
     assert len((await keen.expect("change")).data["held"]) == SEATS // 2
     assert await seat_maps.release(showtime.showtime_id, [hold], now)
     told = await keen.expect("change")

@@ -218,7 +218,7 @@ async def test_a_crash_before_the_reference_is_stored_neither_loses_nor_doubles_
 
 
 async def test_a_gateway_that_refuses_our_key_is_503_not_500(house: House) -> None:
-    settings = house.settings.model_copy(update={"stripe_api_key": type(house.settings.stripe_api_key)("sk_test_no")})
+    settings = house.settings.model_copy(update={"stripe_api_key": type(house.settings.stripe_api_key)("sk_live_no")})
     async with running(create_app(settings)) as api:
         answer = await api.post("/api/v1/payments", json=body(), headers=house.mint.headers("service"))
     assert answer.status_code == 503
