@@ -20,6 +20,7 @@ from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
 from aio_pika.exceptions import CONNECTION_EXCEPTIONS, AMQPConnectionError
 from prometheus_client import Counter, Histogram
 
+from messaging.connection import connected
 from messaging.envelope import Event, UnreadableEvent, decode
 from messaging.topology import SUBSCRIPTIONS, Topology
 from service_kit.correlation import correlated
@@ -38,7 +39,6 @@ TRIES = "x-marquee-tries"
 WAITS = "x-marquee-waits"
 ERROR = "x-marquee-error"
 PUBLISH_SECONDS = 5.0
-CONNECT_SECONDS = 5.0
 CONSUMED = Counter("marquee_messages_consumed", "Messages by outcome", ["queue", "outcome"])
 HANDLING_SECONDS = Histogram("marquee_message_seconds", "Time to handle a message or a batch", ["queue"])
 
@@ -84,7 +84,7 @@ class Consumer:
             raise Unavailable(f"The broker is away: {errors.exceptions[0]!r}") from errors
 
     async def _consume_until_lost(self) -> None:
-        async with await aio_pika.connect(self._url, timeout=CONNECT_SECONDS) as connection:
+        async with connected(self._url) as connection:
             channel = await connection.channel(on_return_raises=True)
             await self._topology.declare(channel)
             await channel.set_qos(self._subscription.prefetch)

@@ -7,13 +7,13 @@ import aio_pika
 from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractExchange
 from aio_pika.exceptions import AMQPError, PublishError
 
+from messaging.connection import CONNECT_SECONDS, close
 from messaging.envelope import CONTENT_TYPE, encode
 from messaging.topology import ROUTED, Topology
 from service_kit.errors import Unavailable
 
 # Far above what a broker takes: in a busy worker the loop itself may be late to read the confirm.
 CONFIRM_SECONDS = 20.0
-CONNECT_SECONDS = 5.0
 # A quorum queue that is declared anew within 30 ms of its deletion comes back with its old consumers as ghosts, which
 # take messages and never get them (seen with RabbitMQ 3.10): they must have been told first.
 DELETION_SECONDS = 0.5
@@ -82,11 +82,8 @@ class Publisher:
 
     async def _drop(self) -> None:
         connection, self._connection, self._channel, self._exchange = self._connection, None, None, None
-        if connection is not None and not connection.is_closed:
-            try:
-                await asyncio.wait_for(connection.close(), CONNECT_SECONDS)
-            except (AMQPError, OSError, TimeoutError, RuntimeError):
-                return  # it was broken already
+        if connection is not None:
+            await close(connection)
 
 
 async def _send(exchange: AbstractExchange, message: aio_pika.Message) -> None:

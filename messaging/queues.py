@@ -10,6 +10,7 @@ import aio_pika
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
 from pydantic_core import from_json
 
+from messaging.connection import connected
 from messaging.consumer import ERROR, TRIES, count_of
 from messaging.topology import SUBSCRIPTIONS, Topology
 
@@ -39,7 +40,7 @@ class Parked:
 
 @asynccontextmanager
 async def open_channel(amqp_url: str, topology: Topology) -> AsyncIterator[AbstractChannel]:
-    async with await aio_pika.connect(amqp_url, timeout=5) as connection:
+    async with connected(amqp_url) as connection:
         channel = await connection.channel(on_return_raises=True)
         await topology.declare(channel)
         yield channel

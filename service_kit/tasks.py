@@ -28,6 +28,8 @@ async def background(name: str, loop: Step) -> AsyncIterator[asyncio.Task[None]]
             try:
                 await loop()
             except Exception as error:
+                if _cancelled():  # closing a broken connection may raise this in place of the cancellation
+                    return
                 if not is_outage(error):
                     log.exception("background_loop_failed", loop=name)
                     os.kill(os.getpid(), signal.SIGTERM)
@@ -42,6 +44,11 @@ async def background(name: str, loop: Step) -> AsyncIterator[asyncio.Task[None]]
         task.cancel()
         with suppress(asyncio.CancelledError):
             await task
+
+
+def _cancelled() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 async def every(seconds: float, step: Step) -> None:

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx2
@@ -57,13 +58,13 @@ def key() -> SigningKey:
 def wait(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
     """Moves the verifier's sense of how old its keys are."""
     moved = 0.0
-    real = time.monotonic
 
     def move(seconds: float) -> None:
         nonlocal moved
         moved += seconds
 
-    monkeypatch.setattr("service_kit.auth.time.monotonic", lambda: real() + moved)
+    # Only for that module: the event loop sleeps by the same clock.
+    monkeypatch.setattr(auth, "time", SimpleNamespace(time=time.time, monotonic=lambda: time.monotonic() + moved))
     return move
 
 
