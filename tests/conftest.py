@@ -11,7 +11,6 @@ from hypothesis import HealthCheck, settings
 from marquee.engines import EngineUrls
 from tests.servers.engines import remove_namespace, running_engines
 
-
 # How long an example takes says something of the machine, and nothing of the code.
 settings.register_profile("marquee", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("marquee")
