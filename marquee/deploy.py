@@ -25,7 +25,10 @@ from marquee.stack import Home
 _API_PORT = 8000
 _NGINX = """\
 # Made by `python -m marquee.deploy nginx` from the services' routes; a test compares the two.
-events {{}}
+events {{
+    # Two for every open stream of a seat map.
+    worker_connections 4096;
+}}
 
 http {{
     include /etc/nginx/mime.types;

@@ -15,6 +15,7 @@ from starlette.responses import JSONResponse
 from marquee.gateway import create_gateway
 from marquee.openapi import merged_openapi
 from marquee.routing import RouteTable
+from marquee.services import apps_to_read
 from service_kit.app import service_app
 
 
@@ -153,3 +154,11 @@ def test_health_paths_are_no_services_routes() -> None:
     table = RouteTable({"one": service("one", "GET /things")})
     assert table.find("GET", "/things") == "one"
     assert [table.find("GET", path) for path in ("/livez", "/readyz", "/metrics", "/openapi.json")] == [None] * 4
+
+
+def test_every_services_routes_can_be_described() -> None:
+    """FastAPI reads a route only when asked for the document: one that it cannot read breaks all of it."""
+    paths = merged_openapi(apps_to_read())["paths"]
+    for operations in paths.values():
+        assert all(operation["responses"] for operation in operations.values())
+    assert {"/api/v1/users/register", "/api/v1/showtimes/{showtime_id}/inventory/stream"} <= set(paths)
