@@ -15,8 +15,7 @@ from inventory_service.handlers.context import Inventory
 from inventory_service.handlers.expire import sweep
 from inventory_service.handlers.live import open_live
 from inventory_service.http import router
-from inventory_service.http_streams import encode
-from inventory_service.http_streams import router as stream_router
+from inventory_service.http.streams import encode
 from inventory_service.store.bookings import Bookings
 from inventory_service.store.catalogue import Layouts, Showtimes
 from inventory_service.store.seat_maps import SeatMaps
@@ -81,7 +80,6 @@ def create_app(settings: Settings, clock: Clock | None = None) -> FastAPI:
 
     app = service_app(name="inventory", title="Marquee inventory", lifespan=lifespan)
     app.include_router(router)
-    app.include_router(stream_router)
     return app
 
 

@@ -15,12 +15,12 @@ from inventory_service.handlers.channel import THE_END, Change, Closed, Resync, 
 from inventory_service.handlers.context import Inventory
 from inventory_service.handlers.live import Live
 from inventory_service.handlers.read import MapView
-from inventory_service.http import compact_answer
+from inventory_service.http.seat_maps import compact_answer
 from service_kit.auth import MaybeCaller
 from service_kit.limits import caller_address
 from service_kit.stopping import begin_endless
 
-router = APIRouter(prefix="/api/v1")
+router = APIRouter()
 
 HEARTBEAT = b":\n\n"
 # Browsers come back after so many milliseconds; not all of them at once.

@@ -1,7 +1,7 @@
-"""Routes and models of seat maps, holds, bookings and tickets."""
+"""Routes and models of holds and bookings."""
 
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Request, Response
 from pydantic import Field
@@ -11,161 +11,18 @@ from inventory_service.handlers import read
 from inventory_service.handlers.cancel import cancel_by_owner, fail
 from inventory_service.handlers.choose import reserve_best
 from inventory_service.handlers.confirm import confirm
-from inventory_service.handlers.context import Inventory
 from inventory_service.handlers.pay import prepare_payment
 from inventory_service.handlers.reserve import Reserve, extend, reserve
-from inventory_service.http_choosing import Best
-from inventory_service.http_choosing import router as choosing_router
-from inventory_service.http_tickets import router as ticket_router
-from messaging.events import Availability
-from service_kit.auth import Caller, MaybeCaller, Principal, ServiceOnly
+from inventory_service.http.choosing import Best
+from inventory_service.http.common import SeatIds, inventory_of
+from service_kit.auth import Caller, Principal, ServiceOnly
 from service_kit.errors import Forbidden, Invalid
 from service_kit.etags import answer_304, etag, not_modified
 from service_kit.idempotency import IdempotentRoute, is_retry, resource_id
 from service_kit.models import Currency, Id, Int, Minor, Model, Moment, rfc3339
 from service_kit.pages import BadCursor, Page, PageRequest, Paging, encode_cursor, link_next
 
-router = APIRouter(prefix="/api/v1", route_class=IdempotentRoute)
-router.include_router(choosing_router)
-router.include_router(ticket_router)
-
-SeatId = Annotated[str, Field(min_length=1, max_length=100)]
-# Read before the rule "at most 10 seats" can answer; far above it, far below what could hurt.
-SeatIds = Annotated[list[SeatId], Field(max_length=1_000)]
-
-
-def _inventory(request: Request) -> Inventory:
-    inventory: Inventory = request.app.state.inventory
-    return inventory
-
-
-# --- seat maps -------------------------------------------------------------------------------------------------------
-
-
-class LayoutReference(Model):
-    hall_id: str
-    version: int
-
-
-class SeatAnswer(Model):
-    seat_id: str
-    status: Literal["available", "held", "booked"]
-    price: int
-    holder_id: str | None = None
-    held_until: Moment | None = None
-    booking_id: str | None = None
-
-
-class SeatMapAnswer(Model):
-    seats: list[SeatAnswer]
-
-
-class InventoryAnswer(Model):
-    showtime_id: str
-    version: int
-    last_updated: Moment
-    layout: LayoutReference
-    seat_map: SeatMapAnswer
-    summary: dict[str, Any]
-
-
-class CompactAnswer(Model):
-    """Sets of seats as base64 bit sets, the first seat of the layout in the lowest bit of the first byte."""
-
-    showtime_id: str
-    version: int
-    last_updated: Moment
-    layout: LayoutReference
-    seats: int
-    held: str
-    booked: str
-    summary: dict[str, Any]
-
-
-@router.get("/showtimes/{showtime_id}/inventory", tags=["inventory"], response_model=InventoryAnswer | CompactAnswer)
-async def get_inventory(
-    showtime_id: str, request: Request, caller: MaybeCaller, view: Literal["full", "compact"] = "full"
-) -> Response:
-    """The seat map with a status and a price for every seat; `view=compact` packs it into bit sets."""
-    inventory = _inventory(request)
-    seen = await read.view_map(inventory, showtime_id)
-    tag = etag(seen.seat_map.version)
-    headers = {"Cache-Control": "private, no-cache", "Vary": "Authorization"}
-    if seen.settled and not_modified(request, tag):
-        return answer_304(tag, **headers)
-    content: InventoryAnswer | CompactAnswer
-    content = compact_answer(seen) if view == "compact" else _full(seen, await read.view_seats(inventory, seen, caller))
-    body = content.model_dump_json(by_alias=True, exclude_none=True)
-    return Response(body, media_type="application/json", headers={"ETag": tag, **headers})
-
-
-def _summary(availability: Availability) -> dict[str, Any]:
-    return availability.model_dump(mode="json", by_alias=True, exclude={"showtime_id"})
-
-
-def _full(seen: read.MapView, seats: list[read.SeatView]) -> InventoryAnswer:
-    return InventoryAnswer(
-        showtime_id=seen.seat_map.showtime_id,
-        version=seen.seat_map.version,
-        last_updated=seen.seat_map.updated_at,
-        layout=LayoutReference(hall_id=seen.layout.key.hall_id, version=seen.layout.key.version),
-        seat_map=SeatMapAnswer(seats=[_seat(seat) for seat in seats]),
-        summary=_summary(seen.summary()),
-    )
-
-
-def _seat(seat: read.SeatView) -> SeatAnswer:
-    own = seat.own
-    # Built here from our own values, 100,000 at a time: checking them again would take most of the answer's time.
-    return SeatAnswer.model_construct(
-        seat_id=seat.seat_id,
-        status=seat.status,
-        price=seat.price,
-        holder_id=own.holder_id if own else None,
-        held_until=own.held_until if own else None,
-        booking_id=own.booking_id if own else None,
-    )
-
-
-def compact_answer(seen: read.MapView) -> CompactAnswer:
-    return CompactAnswer(
-        showtime_id=seen.seat_map.showtime_id,
-        version=seen.seat_map.version,
-        last_updated=seen.seat_map.updated_at,
-        layout=LayoutReference(hall_id=seen.layout.key.hall_id, version=seen.layout.key.version),
-        seats=len(seen.layout.seats),
-        held=seen.packed(seen.held),
-        booked=seen.packed(seen.seat_map.booked),
-        summary=_summary(seen.summary()),
-    )
-
-
-class CheckSeats(Model):
-    seat_ids: SeatIds
-
-
-class CheckAnswer(Model):
-    showtime_id: str
-    version: int
-    all_available: bool
-    available: list[str]
-    unavailable: list[str]
-
-
-@router.post("/showtimes/{showtime_id}/seats/check", tags=["inventory"])
-async def check_seats(showtime_id: str, body: CheckSeats, request: Request) -> CheckAnswer:
-    """Which of these seats are free now. It promises nothing: only a hold does."""
-    seen, taken = await read.check_seats(_inventory(request), showtime_id, body.seat_ids)
-    return CheckAnswer(
-        showtime_id=showtime_id,
-        version=seen.seat_map.version,
-        all_available=not taken,
-        available=[seat_id for seat_id in body.seat_ids if seat_id not in taken],
-        unavailable=taken,
-    )
-
-
-# --- holds and bookings ----------------------------------------------------------------------------------------------
+router = APIRouter(route_class=IdempotentRoute)
 
 
 class ReserveSeats(Model):
@@ -283,7 +140,7 @@ async def _reserve(
         raise Forbidden("Only admins and services may book for somebody else")
     if (body.seat_ids is None) == (body.best is None):
         raise Invalid("Give either seatIds or best", faults=[("/seatIds", "give this or best")])
-    inventory = _inventory(request)
+    inventory = inventory_of(request)
     command = Reserve(
         booking_id=resource_id(request),
         user_id=body.user_id or caller.subject,
@@ -307,7 +164,7 @@ async def list_bookings(
     request: Request, response: Response, caller: Caller, paging: PageRequest
 ) -> Page[BookingAnswer]:
     """One's own bookings, newest first."""
-    found = await _inventory(request).bookings.of_user(caller.subject, _position(paging), paging.limit + 1)
+    found = await inventory_of(request).bookings.of_user(caller.subject, _position(paging), paging.limit + 1)
     shown = found[: paging.limit]
     more = len(found) > paging.limit
     next_cursor = encode_cursor([rfc3339(shown[-1].created_at), shown[-1].id]) if more else None
@@ -330,7 +187,7 @@ def _position(paging: Paging) -> tuple[datetime, str] | None:
 async def get_booking(
     booking_id: str, request: Request, response: Response, caller: Caller
 ) -> BookingAnswer | Response:
-    booking = await read.own_booking(_inventory(request), booking_id, caller)
+    booking = await read.own_booking(inventory_of(request), booking_id, caller)
     tag = etag(booking.version)
     if not_modified(request, tag):
         return answer_304(tag)
@@ -345,7 +202,7 @@ class Extend(Model):
 @router.post("/bookings/{booking_id}/extend", tags=["bookings"], response_model_exclude_none=True)
 async def extend_hold(booking_id: str, body: Extend, request: Request, caller: Caller) -> BookingAnswer:
     """A later end for a live hold, within bounds."""
-    inventory = _inventory(request)
+    inventory = inventory_of(request)
     booking = await read.own_booking(inventory, booking_id, caller)
     return booking_answer(await extend(inventory, booking, body.additional_minutes))
 
@@ -367,7 +224,7 @@ class PreparedAnswer(Model):
 @router.post("/bookings/{booking_id}/preparePayment", tags=["bookings"])
 async def prepare(booking_id: str, body: PreparePayment, request: Request, caller: Caller) -> PreparedAnswer:
     """The payment intent of a held booking; the same one on a repeat."""
-    inventory = _inventory(request)
+    inventory = inventory_of(request)
     booking = await read.own_booking(inventory, booking_id, caller)
     prepared = await prepare_payment(inventory, booking, body.final_amount, body.currency)
     return PreparedAnswer(
@@ -388,7 +245,7 @@ class Confirm(Model):
 @router.put("/bookings/{booking_id}/confirm", tags=["bookings"], response_model_exclude_none=True)
 async def confirm_booking(booking_id: str, body: Confirm, request: Request, _: ServiceOnly) -> BookingAnswer:
     """The outcome of the payment, told by a service. Repeats are harmless."""
-    inventory = _inventory(request)
+    inventory = inventory_of(request)
     if body.payment_status == "succeeded":
         return booking_answer(await confirm(inventory, booking_id, body.payment_id))
     return booking_answer(await fail(inventory, booking_id, body.payment_id))
@@ -397,6 +254,6 @@ async def confirm_booking(booking_id: str, body: Confirm, request: Request, _: S
 @router.put("/bookings/{booking_id}/cancel", tags=["bookings"], response_model_exclude_none=True)
 async def cancel_booking(booking_id: str, request: Request, caller: Caller) -> BookingAnswer:
     """Release a hold, or cancel a confirmed booking and have its money refunded."""
-    inventory = _inventory(request)
+    inventory = inventory_of(request)
     booking = await read.own_booking(inventory, booking_id, caller)
     return booking_answer(await cancel_by_owner(inventory, booking))
