@@ -150,7 +150,7 @@ class Walk:
             say(f"“{ticket['event']}”, {ticket['venue']['name']}, {ticket['venue']['hall']}: {seats}")
         code = io.StringIO()
         segno.make(ticket["code"], error="m").terminal(out=code, compact=True)
-        self._console.file.write(code.getvalue())
+        self._console.print(code.getvalue(), markup=False, highlight=False)
 
     @asynccontextmanager
     async def _timed(self, title: str) -> AsyncIterator[Callable[[str], None]]:

@@ -14,8 +14,10 @@ from swagger_ui_bundle import swagger_ui_path
 
 from marquee.openapi import merged_openapi
 from marquee.routing import RouteTable
+from service_kit.app import MIB
 from service_kit.health import readiness_answer, run_checks
 from service_kit.metrics import metrics_answer
+from service_kit.middleware import RequestShell
 from service_kit.problems import install_problem_handlers
 
 DOCS_ASSETS = "/docs/assets"
@@ -60,6 +62,7 @@ def _own_app(apps: Mapping[str, FastAPI], started: Callable[[], object]) -> Fast
 
     own = FastAPI(title="Marquee", lifespan=lifespan, openapi_url=None, docs_url=None, redoc_url=None)
     install_problem_handlers(own)
+    own.add_middleware(RequestShell, service="gateway", max_body=MIB)
 
     @own.get("/livez")
     async def livez() -> dict[str, str]:

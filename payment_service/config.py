@@ -28,8 +28,8 @@ class Settings(GatewaySettings):
     stripe_base_url: str = "https://api.stripe.com"
     stripe_timeout_seconds: float = 4.0
     # How long a payment may be pending before the gateway is asked, and how often such payments are looked for.
-    reconcile_after_seconds: float = 120.0
-    reconcile_every_seconds: float = 30.0
+    reconcile_after_seconds: float = 15.0
+    reconcile_every_seconds: float = 5.0
 
     @property
     def reconcile_after(self) -> timedelta:

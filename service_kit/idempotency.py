@@ -7,6 +7,7 @@ It also fixes the id of what will be created: a retry after a crash makes the sa
 
 import hashlib
 import hmac
+import json
 import os
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
@@ -38,6 +39,8 @@ NONCE_BYTES = 12
 LARGEST_KEPT = 8 * 1024 * 1024
 # Answers that say "not now" or "not you", not what became of the request: they are not kept.
 PASSING = {401, 403, 408, 429}
+# Larger bodies are compared byte by byte: reading them twice would cost more than it helps.
+LARGEST_COMPARED = 64 * 1024
 KEPT_HEADERS = ("content-type", "location", "etag", "cache-control")
 
 
@@ -199,7 +202,7 @@ async def _once(
     who = principal.subject if principal else "-"
     body = await request.body()
     scope = f"{who}\n{request.method} {request.url.path}\n{key}"
-    fingerprint = store.fingerprint(request.url.query.encode() + b"\n" + body)
+    fingerprint = store.fingerprint(request.url.query.encode() + b"\n" + _meaning(body))
     outcome = await store.begin(hashlib.sha256(scope.encode()).hexdigest(), fingerprint)
     if isinstance(outcome, Response):
         return outcome
@@ -224,6 +227,16 @@ def resource_id(request: Request) -> str:
     """The id for what this request creates: the same again when the request is retried."""
     known: str | None = getattr(request.state, "resource_id", None)
     return known or new_id()
+
+
+def _meaning(body: bytes) -> bytes:
+    """A small JSON body without what does not matter in it, so that a client may write it anew when it tries again."""
+    if len(body) > LARGEST_COMPARED:
+        return body
+    try:
+        return json.dumps(json.loads(body), sort_keys=True, separators=(",", ":")).encode()
+    except (ValueError, RecursionError):  # not JSON, or nothing that can be written again
+        return body
 
 
 def is_retry(request: Request) -> bool:

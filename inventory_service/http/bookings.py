@@ -155,6 +155,10 @@ async def _reserve(
     else:
         booking = await reserve(inventory, command)
     response.headers["Location"] = f"/api/v1/bookings/{booking.id}"
+    return _tagged(response, booking)
+
+
+def _tagged(response: Response, booking: Booking) -> BookingAnswer:
     response.headers["ETag"] = etag(booking.version)
     return booking_answer(booking)
 
@@ -200,11 +204,13 @@ class Extend(Model):
 
 
 @router.post("/bookings/{booking_id}/extend", tags=["bookings"], response_model_exclude_none=True)
-async def extend_hold(booking_id: str, body: Extend, request: Request, caller: Caller) -> BookingAnswer:
+async def extend_hold(
+    booking_id: str, body: Extend, request: Request, response: Response, caller: Caller
+) -> BookingAnswer:
     """A later end for a live hold, within bounds."""
     inventory = inventory_of(request)
     booking = await read.own_booking(inventory, booking_id, caller)
-    return booking_answer(await extend(inventory, booking, body.additional_minutes))
+    return _tagged(response, await extend(inventory, booking, body.additional_minutes))
 
 
 class PreparePayment(Model):
@@ -243,17 +249,19 @@ class Confirm(Model):
 
 
 @router.put("/bookings/{booking_id}/confirm", tags=["bookings"], response_model_exclude_none=True)
-async def confirm_booking(booking_id: str, body: Confirm, request: Request, _: ServiceOnly) -> BookingAnswer:
+async def confirm_booking(
+    booking_id: str, body: Confirm, request: Request, response: Response, _: ServiceOnly
+) -> BookingAnswer:
     """The outcome of the payment, told by a service. Repeats are harmless."""
     inventory = inventory_of(request)
     if body.payment_status == "succeeded":
-        return booking_answer(await confirm(inventory, booking_id, body.payment_id))
-    return booking_answer(await fail(inventory, booking_id, body.payment_id))
+        return _tagged(response, await confirm(inventory, booking_id, body.payment_id))
+    return _tagged(response, await fail(inventory, booking_id, body.payment_id))
 
 
 @router.put("/bookings/{booking_id}/cancel", tags=["bookings"], response_model_exclude_none=True)
-async def cancel_booking(booking_id: str, request: Request, caller: Caller) -> BookingAnswer:
+async def cancel_booking(booking_id: str, request: Request, response: Response, caller: Caller) -> BookingAnswer:
     """Release a hold, or cancel a confirmed booking and have its money refunded."""
     inventory = inventory_of(request)
     booking = await read.own_booking(inventory, booking_id, caller)
-    return booking_answer(await cancel_by_owner(inventory, booking))
+    return _tagged(response, await cancel_by_owner(inventory, booking))

@@ -81,7 +81,7 @@ def read_stack(home: Path) -> dict[str, str]:
     try:
         stack: dict[str, str] = json.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise StackError(f"{file} is not there: start the stack by `marquee up` or give --url and --token") from None
+        raise StackError(f"{file} is not there: start the stack by `marquee up`") from None
     except (OSError, ValueError) as error:
         raise StackError(f"{file} cannot be read: {error}") from error
     return stack

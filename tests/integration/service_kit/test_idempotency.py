@@ -119,6 +119,15 @@ async def test_without_a_key_every_request_makes_something(client: httpx2.AsyncC
     assert len(set(shop.made)) == 2
 
 
+async def test_the_same_body_written_otherwise_is_the_same_body(client: httpx2.AsyncClient, shop: Shop) -> None:
+    headers = {**KEY, "Content-Type": "application/json"}
+    first = await client.post("/things", content=b'{"a": [1, 2], "b": "\\u00e9"}', headers=headers)
+    again = await client.post("/things", content='{"b":"\u00e9","a":[1,2]}'.encode(), headers=headers)
+    assert (first.status_code, again.status_code) == (201, 201)
+    assert again.json() == first.json()
+    assert len(shop.made) == 1
+
+
 async def test_another_body_under_the_same_key_gets_422(client: httpx2.AsyncClient, shop: Shop) -> None:
     await client.post("/things", json={"a": 1}, headers=KEY)
     for url, body in (("/things", {"a": 2}), ("/things?x=1", {"a": 1})):

@@ -80,6 +80,7 @@ async def test_an_unknown_path_is_a_404_problem_and_a_wrong_method_a_405_problem
     async with behind_gateway(one=service("one", "GET /things")) as client:
         unknown, wrong = await client.get("/nothing"), await client.delete("/things")
     assert (unknown.status_code, unknown.headers["content-type"]) == (404, "application/problem+json")
+    assert unknown.headers["x-correlation-id"]
     assert (wrong.status_code, wrong.headers["content-type"]) == (405, "application/problem+json")
     assert wrong.headers["allow"] == "GET"
 
