@@ -23,12 +23,14 @@ async def background(name: str, loop: Step) -> AsyncIterator[asyncio.Task[None]]
     by SIGTERM, so that its supervisor starts it afresh instead of leaving half a worker running.
     """
 
+    stopping = False
+
     async def keep_running() -> None:
         while True:
             try:
                 await loop()
             except Exception as error:
-                if _cancelled():  # closing a broken connection may raise this in place of the cancellation
+                if stopping:  # closing a broken connection may raise this in place of the cancellation
                     return
                 if not is_outage(error):
                     log.exception("background_loop_failed", loop=name)
@@ -41,14 +43,11 @@ async def background(name: str, loop: Step) -> AsyncIterator[asyncio.Task[None]]
     try:
         yield task
     finally:
+        # A flag of our own: `Task.cancelling` also counts what a TaskGroup within the loop asked for (Python 3.11).
+        stopping = True
         task.cancel()
         with suppress(asyncio.CancelledError):
             await task
-
-
-def _cancelled() -> bool:
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
 
 
 async def every(seconds: float, step: Step) -> None:
