@@ -38,7 +38,7 @@ def test_a_signature_does_not_serve_another_booking() -> None:
 
 @given(st.data())
 def test_a_code_with_one_character_changed_is_forged(data: st.DataObject) -> None:
-    code = ticket_code(new_id(), SECRET)
+    code = ticket_code("01a1fdf3-4ab3-7384-aab6-b5a7d181d228", SECRET)  # always the same, or examples can't be replayed
     place = data.draw(st.integers(0, len(code) - 1))
     other = data.draw(st.sampled_from("ABCXYZ2345679.-ß0").filter(lambda char: char.upper() != code[place]))
     with pytest.raises(ForgedTicket):
