@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from inventory_service.domain.booking import Booking, ExtensionRefused, HoldExpired
 from inventory_service.domain.layout import Layout, LayoutKey, require_valid_selection
 from inventory_service.domain.pricing import Price, quote
+from inventory_service.domain.sales import on_sale, require_on_sale
 from inventory_service.domain.seat_map import Hold, Mark, SeatsTaken
 from inventory_service.handlers.attempts import ATTEMPTS, Contended
 from inventory_service.handlers.box_office import Refused
@@ -32,12 +33,14 @@ class Reserve:
 async def reserve(inventory: Inventory, command: Reserve) -> Booking:
     """A pending booking with its seats held and its price frozen.
 
-    Raises Invalid, NotFound, SeatsTaken, ShowtimeStarted, ShowtimeCancelled, UnknownPromoCode.
+    Raises Invalid, NotFound, SeatsTaken, NotOnSaleYet, SalesEnded, ShowtimeStarted, ShowtimeCancelled,
+    UnknownPromoCode.
     """
     require_valid_selection(command.seat_ids)
     if command.retried and (made_before := await inventory.bookings.get(command.booking_id)):
         return made_before
     showtime = await _showtime(inventory, command)
+    require_on_sale(showtime, inventory.now())
     layout = await inventory.layout(showtime)
     mask = layout.mask(command.seat_ids)
     price = _quote(layout, mask, showtime, command)
@@ -47,6 +50,7 @@ async def reserve(inventory: Inventory, command: Reserve) -> Booking:
     if followed > showtime.version:  # this process had not heard yet that the showtime changed
         showtime = await inventory.showtimes.get(showtime.showtime_id, at_least=followed) or showtime
         try:
+            require_on_sale(showtime, inventory.now())
             price = _quote(layout, mask, showtime, command)
         except DomainError:
             await inventory.seat_maps.release(showtime.showtime_id, [hold], inventory.now())
@@ -65,10 +69,11 @@ async def _take(inventory: Inventory, layout: Layout, command: Reserve, hold: Ho
 
 
 async def _showtime(inventory: Inventory, command: Reserve) -> ShowtimeState:
-    """As remembered: the map's version will tell after the hold. A code is refused before it, so that asks first."""
-    if command.promo_code:
+    """As remembered: the map's version will tell after the hold. What is refused before the hold is asked for first."""
+    remembered = await inventory.showtime(command.showtime_id)
+    if command.promo_code or not on_sale(remembered, inventory.now()):
         return await inventory.current_showtime(command.showtime_id)
-    return await inventory.showtime(command.showtime_id)
+    return remembered
 
 
 def _quote(layout: Layout, mask: int, showtime: ShowtimeState, command: Reserve) -> Price:

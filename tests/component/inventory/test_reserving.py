@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from messaging.events import Pricing
+from messaging.events import Pricing, SalesWindow
 from service_kit.ids import new_id
 from tests.component.inventory.stage import PRICING, Stage
 
@@ -258,3 +258,27 @@ async def test_prices_in_the_seat_map_are_those_of_the_hold(stage: Stage) -> Non
         seat_id: prices[seat_id] for seat_id in ("A1", "B1", "F1")
     }
     assert body["price"]["fee"] == PRICING.fee
+
+
+async def test_before_the_sale_begins_nothing_is_held_and_the_answer_says_when_it_does(stage: Stage) -> None:
+    begins = stage.clock.now() + timedelta(hours=1)
+    showtime = await stage.open(on_sale=SalesWindow(from_=begins))
+    refused = problem(await stage.buyer().reserve(showtime, "A1"), 409, "not-on-sale-yet")
+    assert datetime.fromisoformat(refused["onSaleFrom"]) == begins
+    stage.clock.advance(timedelta(hours=1))
+    assert (await stage.buyer().reserve(showtime, "A1")).status_code == 201
+
+
+async def test_after_the_sale_has_ended_it_is_410(stage: Stage) -> None:
+    showtime = await stage.open(on_sale=SalesWindow(until=stage.clock.now() + timedelta(minutes=5)))
+    assert (await stage.buyer().reserve(showtime, "A1")).status_code == 201
+    stage.clock.advance(timedelta(minutes=5))
+    problem(await stage.buyer().reserve(showtime, "A2"), 410, "sales-ended")
+
+
+async def test_a_sale_that_was_moved_forward_is_known_at_once(stage: Stage) -> None:
+    begins = stage.clock.now() + timedelta(hours=1)
+    showtime = await stage.open(on_sale=SalesWindow(from_=begins))
+    problem(await stage.buyer().reserve(showtime, "A1"), 409, "not-on-sale-yet")
+    await stage.tell("ShowtimeUpdated", showtime.model_copy(update={"version": 2, "on_sale": SalesWindow()}))
+    assert (await stage.buyer().reserve(showtime, "A1")).status_code == 201

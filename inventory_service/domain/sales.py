@@ -1,0 +1,31 @@
+"""When a showtime is sold: within its sales window, which ends with its start at the latest."""
+
+from datetime import datetime
+
+from messaging.events import ShowtimeState
+from service_kit.errors import Conflict, Gone
+
+
+class NotOnSaleYet(Conflict):
+    """`on_sale_from`: when it will be."""
+
+    slug, title = "not-on-sale-yet", "Tickets are not on sale yet"
+
+
+class SalesEnded(Gone):
+    slug, title = "sales-ended", "Tickets are no longer on sale"
+
+
+def on_sale(showtime: ShowtimeState, now: datetime) -> bool:
+    begins = showtime.on_sale.from_
+    return (begins is None or begins <= now) and now < showtime.sales_end
+
+
+def require_on_sale(showtime: ShowtimeState, now: datetime) -> None:
+    """Raises NotOnSaleYet, SalesEnded. Of a show that has started or was called off the seat map tells that instead."""
+    if showtime.status == "cancelled" or showtime.starts_at <= now or on_sale(showtime, now):
+        return
+    begins = showtime.on_sale.from_
+    if begins is not None and now < begins:
+        raise NotOnSaleYet(on_sale_from=begins.isoformat())
+    raise SalesEnded
