@@ -14,7 +14,7 @@ from inventory_service.handlers.announce import ROUND_SECONDS, announce_changes
 from inventory_service.handlers.context import Inventory
 from inventory_service.handlers.expire import sweep
 from inventory_service.handlers.live import open_live
-from inventory_service.http import router
+from inventory_service.http import ROUTERS
 from inventory_service.http.streams import encode
 from inventory_service.store.bookings import Bookings
 from inventory_service.store.catalogue import Layouts, Showtimes
@@ -79,7 +79,8 @@ def create_app(settings: Settings, clock: Clock | None = None) -> FastAPI:
             yield
 
     app = service_app(name="inventory", title="Marquee inventory", lifespan=lifespan)
-    app.include_router(router)
+    for router in ROUTERS:
+        app.include_router(router)
     return app
 
 

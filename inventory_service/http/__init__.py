@@ -1,9 +1,6 @@
-"""The HTTP side: one module per kind of route, put together here."""
-
-from fastapi import APIRouter
+"""The HTTP side: one module per kind of route."""
 
 from inventory_service.http import bookings, choosing, seat_maps, streams, tickets
 
-router = APIRouter(prefix="/api/v1")
-for module in (seat_maps, choosing, bookings, tickets, streams):
-    router.include_router(module.router)
+# Included one by one: a router within a router would leave its prefix out of the route's name in the metrics.
+ROUTERS = [module.router for module in (seat_maps, choosing, bookings, tickets, streams)]

@@ -22,7 +22,7 @@ from service_kit.idempotency import IdempotentRoute, is_retry, resource_id
 from service_kit.models import Currency, Id, Int, Minor, Model, Moment, rfc3339
 from service_kit.pages import BadCursor, Page, PageRequest, Paging, encode_cursor, link_next
 
-router = APIRouter(route_class=IdempotentRoute)
+router = APIRouter(prefix="/api/v1", route_class=IdempotentRoute)
 
 
 class ReserveSeats(Model):

@@ -10,7 +10,7 @@ from inventory_service.handlers.choose import Wish, best_block
 from inventory_service.handlers.context import Inventory
 from service_kit.models import Int, Line, Minor, Model
 
-router = APIRouter(tags=["inventory"])
+router = APIRouter(prefix="/api/v1", tags=["inventory"])
 
 Count = Annotated[Int, Field(ge=1, le=MOST_SEATS_PER_BOOKING)]
 SectionId = Annotated[Line, Field(min_length=1, max_length=100)]

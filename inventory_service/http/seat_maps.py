@@ -11,7 +11,7 @@ from service_kit.auth import MaybeCaller
 from service_kit.etags import answer_304, etag, not_modified
 from service_kit.models import Model, Moment
 
-router = APIRouter()
+router = APIRouter(prefix="/api/v1")
 
 
 class LayoutReference(Model):

@@ -20,7 +20,7 @@ from service_kit.auth import MaybeCaller
 from service_kit.limits import caller_address
 from service_kit.stopping import begin_endless
 
-router = APIRouter()
+router = APIRouter(prefix="/api/v1")
 
 HEARTBEAT = b":\n\n"
 # Browsers come back after so many milliseconds; not all of them at once.

@@ -18,7 +18,7 @@ from inventory_service.handlers.context import Inventory
 from service_kit.auth import AdminOrService, Caller
 from service_kit.models import Model, Moment
 
-router = APIRouter(tags=["tickets"])
+router = APIRouter(prefix="/api/v1", tags=["tickets"])
 PAGES = Environment(loader=PackageLoader("inventory_service"), autoescape=select_autoescape())
 
 
