@@ -12,6 +12,7 @@ from inventory_service.handlers.attempts import Contended
 from inventory_service.handlers.cancel import cancel
 from inventory_service.handlers.confirm import confirm
 from inventory_service.handlers.context import Inventory
+from inventory_service.store.seat_maps import MARK_CHECKED_AFTER
 from service_kit.errors import NotFound
 from service_kit.logs import get_logger
 from service_kit.problems import is_outage
@@ -23,7 +24,6 @@ BOOKINGS_A_ROUND = 200
 # Rounds that may follow each other at once while there is more than one can take.
 MOST_ROUNDS = 20
 LAG = timedelta(seconds=5)
-MARK_CHECKED_AFTER = timedelta(seconds=15)
 
 
 async def sweep(inventory: Inventory) -> None:

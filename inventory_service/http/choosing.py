@@ -7,7 +7,7 @@ from pydantic import Field
 
 from inventory_service.domain.layout import MOST_SEATS_PER_BOOKING
 from inventory_service.handlers.choose import Wish, best_block
-from inventory_service.handlers.context import Inventory
+from inventory_service.http.common import inventory_of
 from service_kit.models import Int, Line, Minor, Model
 
 router = APIRouter(prefix="/api/v1", tags=["inventory"])
@@ -55,7 +55,7 @@ async def get_best_block(
     max_price: Annotated[int | None, Query(alias="maxPrice", ge=0)] = None,
 ) -> BestAnswer:
     """The best free block of so many seats. It promises nothing: only a hold does."""
-    inventory: Inventory = request.app.state.inventory
+    inventory = inventory_of(request)
     wish = Best(count=count, seat_type=seat_type, section=section, max_price=max_price).wish()
     view, choice = await best_block(inventory, showtime_id, wish)
     return BestAnswer(

@@ -12,9 +12,9 @@ from starlette.types import Receive, Scope, Send
 
 from inventory_service.domain.bits import positions
 from inventory_service.handlers.channel import THE_END, Change, Closed, Resync, Stream
-from inventory_service.handlers.context import Inventory
 from inventory_service.handlers.live import Live
 from inventory_service.handlers.read import MapView
+from inventory_service.http.common import inventory_of
 from inventory_service.http.seat_maps import compact_answer
 from service_kit.auth import MaybeCaller
 from service_kit.limits import caller_address
@@ -90,7 +90,7 @@ async def stream_inventory(
     `snapshot` (the compact seat map), then `change` (`version`, and the positions of seats that were `held`, `booked`
     and `freed`); `resync` where changes are missing and a snapshot follows; `closed` at the end.
     """
-    inventory: Inventory = request.app.state.inventory
+    inventory = inventory_of(request)
     live: Live = request.app.state.live
     watching = live.watching(showtime_id, caller_address(request), last_event_id)
     return EventStream(live, watching, inventory.settings.stream_heartbeat_seconds)

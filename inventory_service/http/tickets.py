@@ -15,6 +15,7 @@ from pydantic import Field
 from inventory_service.domain.tickets import ticket_code
 from inventory_service.handlers import read
 from inventory_service.handlers.context import Inventory
+from inventory_service.http.common import inventory_of
 from service_kit.auth import AdminOrService, Caller
 from service_kit.models import Model, Moment
 
@@ -105,12 +106,12 @@ async def get_ticket_page(booking_id: str, request: Request, caller: Caller) -> 
 @router.post("/tickets/scan", response_model_exclude_none=True)
 async def scan(body: Scan, request: Request, _: AdminOrService) -> TicketAnswer:
     """Let a ticket in: the first scan is accepted, every later one is refused with the time of the first."""
-    inventory: Inventory = request.app.state.inventory
+    inventory = inventory_of(request)
     return _answer(inventory, await read.scan_ticket(inventory, body.code))
 
 
 async def _ticket(request: Request, booking_id: str, caller: Caller) -> TicketAnswer:
-    inventory: Inventory = request.app.state.inventory
+    inventory = inventory_of(request)
     booking = await read.own_booking(inventory, booking_id, caller)
     return _answer(inventory, await read.ticket_of(inventory, booking))
 

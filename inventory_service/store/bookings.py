@@ -10,13 +10,12 @@ from pymongo.errors import BulkWriteError, OperationFailure
 
 from inventory_service.domain.booking import Booking
 from inventory_service.domain.layout import LayoutKey
+from inventory_service.store.common import Document, is_known_already
 from messaging.events import BookingStatus
 from messaging.outbox import ensure_outbox_index
 from service_kit.errors import Unavailable
 from service_kit.lanes import Lane
 
-Document = dict[str, Any]
-DUPLICATE_KEY = 11000
 BATCH = 256
 WAITING = 10_000
 
@@ -61,7 +60,7 @@ class Bookings:
             if error.details["writeConcernErrors"]:
                 raise
             for fault in error.details["writeErrors"]:
-                known = fault["code"] == DUPLICATE_KEY
+                known = is_known_already(fault)
                 outcomes[fault["index"]] = False if known else OperationFailure(fault["errmsg"], fault["code"])
         return outcomes
 

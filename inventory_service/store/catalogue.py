@@ -7,7 +7,6 @@ import asyncio
 import zlib
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable
-from typing import Any
 
 from pydantic_core import from_json, to_json
 from pymongo import UpdateOne
@@ -15,10 +14,9 @@ from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import BulkWriteError
 
 from inventory_service.domain.layout import Layout, LayoutKey
+from inventory_service.store.common import Document, only_known_already
 from messaging.events import ShowtimeState
 
-Document = dict[str, Any]
-DUPLICATE_KEY = 11000
 FetchLayout = Callable[[str, LayoutKey], Awaitable[Document]]
 # Seats over all layouts kept parsed in memory; about 150 bytes each.
 CACHED_SEATS = 2_000_000
@@ -50,7 +48,7 @@ class Showtimes:
             await self._collection.bulk_write(changes, ordered=False)
         except BulkWriteError as error:
             # An upsert whose condition failed because a newer version is there: nothing to keep.
-            if any(fault["code"] != DUPLICATE_KEY for fault in error.details["writeErrors"]):
+            if not only_known_already(error):
                 raise
 
     async def get(self, showtime_id: str, at_least: int = 0) -> ShowtimeState | None:

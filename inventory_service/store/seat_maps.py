@@ -21,11 +21,10 @@ from pymongo.errors import BulkWriteError
 from inventory_service.domain.bits import FULL, block_count, from_blocks, from_sparse, positions, to_blocks
 from inventory_service.domain.layout import LayoutKey
 from inventory_service.domain.seat_map import Hold, Mark, SeatMap, Seen
+from inventory_service.store.common import Document, only_known_already
 from messaging.events import ShowtimeState
 from messaging.outbox import ensure_outbox_index
 
-Document = dict[str, Any]
-DUPLICATE_KEY = 11000
 # A mark lives for milliseconds; one that is older was left by a crash.
 MARK_CHECKED_AFTER = timedelta(seconds=15)
 
@@ -51,7 +50,7 @@ class SeatMaps:
         try:
             await self.collection.insert_many(documents, ordered=False)
         except BulkWriteError as error:
-            if any(fault["code"] != DUPLICATE_KEY for fault in error.details["writeErrors"]):
+            if not only_known_already(error):
                 raise
 
     async def follow(self, showtimes: Iterable[ShowtimeState], now: datetime) -> None:
