@@ -20,7 +20,7 @@ from rich.table import Table
 
 from inventory_service.app import open_inventory
 from inventory_service.config import Settings
-from inventory_service.domain.bits import block_count
+from inventory_service.domain.bits import word_count
 from inventory_service.domain.layout import LayoutKey
 from inventory_service.domain.seat_map import SeatsTaken
 from inventory_service.handlers.context import Inventory
@@ -148,7 +148,7 @@ async def raw_bits(database: Database, seats: int) -> Try:
     current: dict[str, Any] = {"id": "", "left": 0}
 
     async def fresh() -> None:
-        document = {"_id": new_id(), "taken": [Int64(0)] * block_count(seats), "holds": {}}
+        document = {"_id": new_id(), "taken": [Int64(0)] * word_count(seats), "holds": {}}
         await maps.insert_one(document)
         current.update(id=document["_id"], left=int(seats * FULL) // 2)
 
