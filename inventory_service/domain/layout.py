@@ -130,6 +130,10 @@ class Layout:
             raise UnknownSeats(faults=faults, seat_ids=unknown)
         return mask_of(self.position[seat_id] for seat_id in ids)
 
+    def known(self, seat_ids: Iterable[str]) -> int:
+        """The set of those of these seats that the layout has: others may have been sold under another version."""
+        return mask_of(self.position[seat_id] for seat_id in seat_ids if seat_id in self.position)
+
     def ids(self, mask: int) -> list[str]:
         return [self.seats[position].id for position in positions(mask)]
 

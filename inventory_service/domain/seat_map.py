@@ -105,10 +105,14 @@ class Glance:
     block_version: int
     next_expiry: datetime | None
     own: Mapping[str, Hold]
+    paused_until: datetime | None = None
 
     def require_bookable(self, now: datetime) -> None:
         """Raises ShowtimeCancelled, ShowtimeStarted."""
         _require_bookable(self.status, self.starts_at, now)
+
+    def paused(self, now: datetime) -> bool:
+        return _later(self.paused_until, now)
 
     def may_be_claimable(self, now: datetime) -> bool:
         """Whether some of what is taken may be under a hold that ran out."""
@@ -133,6 +137,11 @@ class SeatMap:
     blocks: tuple[Block, ...] = ()
     block_version: int = 0
     next_expiry: datetime | None = None
+    paused_until: datetime | None = None
+
+    def paused(self, now: datetime) -> bool:
+        """Whether seats stay as they are for a moment, so that the map can be moved to another layout."""
+        return _later(self.paused_until, now)
 
     def bookable(self, now: datetime) -> bool:
         return self.status == "open" and self.starts_at > now
@@ -158,6 +167,10 @@ class SeatMap:
     def in_the_way(self, mask: int, now: datetime) -> list[Hold]:
         """Expired holds that must be evicted to take `mask`."""
         return [hold for hold in self.expired_holds(now) if hold.mask & mask]
+
+
+def _later(moment: datetime | None, now: datetime) -> bool:
+    return moment is not None and moment > now
 
 
 def _require_bookable(status: str, starts_at: datetime, now: datetime) -> None:

@@ -22,6 +22,7 @@ from inventory_service.domain.seat_map import Glance, Hold, Mark, closed_to
 from inventory_service.domain.wishes import Wish
 from inventory_service.handlers.attempts import ATTEMPTS, Contended, NotOpenYet
 from inventory_service.handlers.evict import TellExpired, evict
+from inventory_service.handlers.pauses import outlasting_pauses
 from inventory_service.store.seat_maps import SeatMaps
 from service_kit.clock import Clock
 from service_kit.errors import DomainError
@@ -88,6 +89,11 @@ class BoxOffice:
         sight = self._sights.get(showtime_id)
         return sight.layout if sight else None
 
+    async def look_up_layout(self, showtime_id: str) -> LayoutKey | None:
+        """The layout that the map has now."""
+        seen = await self._look(showtime_id, ())
+        return seen.layout if seen else None
+
     async def _serve(self, showtime_id: str, wanted: Sequence[Wanted]) -> list[Outcome | Exception]:
         outcomes: Outcomes = {}
         for _ in range(ATTEMPTS):
@@ -146,16 +152,16 @@ class BoxOffice:
             except DomainError as error:
                 outcomes[index] = error
                 continue
-            if own and not own.expired(now):
-                outcomes[index] = Taken(own, seen.showtime_version)
-            elif wanted[index].wish.layout.key != seen.layout:
+            if wanted[index].wish.layout.key != seen.layout:
                 outcomes[index] = LayoutMoved(seen.layout)
+            elif own and not own.expired(now):
+                outcomes[index] = Taken(own, seen.showtime_version)
         if not seen.may_be_claimable(now):
             _refuse(wanted, [index for index in left if index not in outcomes], seen, outcomes)
 
     async def _look(self, showtime_id: str, own: Sequence[str]) -> Glance | None:
         """A reading after holds that ran out, if there are any, have been evicted."""
-        seen = await self._seat_maps.glance(showtime_id, own)
+        seen = await outlasting_pauses(partial(self._seat_maps.glance, showtime_id, own), self._clock)
         if seen and seen.may_be_claimable(self._clock.now()):
             seat_map = await self._seat_maps.get(showtime_id)
             if seat_map:

@@ -122,7 +122,8 @@ async def _owners(inventory: Inventory, view: MapView, caller: Principal | None)
         if hold and (hold.live(view.now) or hold.mark is Mark.BOOKED):
             mask, until = hold.mask, hold.until
         elif booking.status == "confirmed":
-            mask, until = view.layout.mask(booking.seat_ids), None
+            # The map may have been moved since it was read, and the booking be of a seat that it has not in this view.
+            mask, until = view.layout.known(booking.seat_ids), None
         else:
             continue
         for position in positions(mask):

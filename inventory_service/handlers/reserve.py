@@ -14,7 +14,7 @@ from inventory_service.handlers.box_office import Taken, Wanted
 from inventory_service.handlers.choose import Party, require_known_party
 from inventory_service.handlers.context import Inventory
 from messaging.events import ShowtimeState
-from service_kit.errors import DomainError
+from service_kit.errors import DomainError, Invalid
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ async def reserve(inventory: Inventory, command: Reserve) -> Booking:
     """A pending booking with its seats held and its price frozen.
 
     Raises Invalid, NotFound, SeatsTaken, SingleSeatLeft, NoFreeBlock, NotOnSaleYet, SalesEnded, ShowtimeStarted,
-    ShowtimeCancelled, UnknownPromoCode.
+    ShowtimeCancelled, UnknownPromoCode, Unpriced.
     """
     if command.party is None:
         require_valid_selection(command.seat_ids)
@@ -50,15 +50,16 @@ async def reserve(inventory: Inventory, command: Reserve) -> Booking:
     require_on_sale(showtime, inventory.now())
     require_known_code(showtime.promotions, command.promo_code)
     layout, taken = await _take(inventory, showtime, command)
-    if taken.showtime_version > showtime.version:  # this process had not heard yet that the showtime changed
-        showtime = await inventory.showtimes.get(showtime.showtime_id, at_least=taken.showtime_version) or showtime
-        try:
+    try:
+        if taken.showtime_version > showtime.version:  # this process had not heard yet that the showtime changed
+            showtime = await inventory.showtimes.get(showtime.showtime_id, at_least=taken.showtime_version) or showtime
             require_on_sale(showtime, inventory.now())
             require_known_code(showtime.promotions, command.promo_code)
-        except DomainError:
-            await inventory.seat_maps.release(showtime.showtime_id, layout.key, [taken.hold], inventory.now())
-            raise
-    return await inventory.bookings.insert(_pending(command, showtime, layout, taken))
+        booking = _pending(command, showtime, layout, taken)
+    except DomainError:
+        await inventory.seat_maps.release(showtime.showtime_id, layout.key, [taken.hold], inventory.now())
+        raise
+    return await inventory.bookings.insert(booking)
 
 
 async def _showtime(inventory: Inventory, command: Reserve) -> ShowtimeState:
@@ -75,7 +76,14 @@ async def _take(inventory: Inventory, showtime: ShowtimeState, command: Reserve)
     until = inventory.now() + timedelta(seconds=command.hold_seconds)
     for _ in range(ATTEMPTS):
         layout = await inventory.layouts.get(showtime.venue.venue_id, key or inventory.layout_key(showtime))
-        wanted = Wanted(command.booking_id, until, _wish(layout, showtime, command), None, command.retried)
+        try:
+            wish = _wish(layout, showtime, command)
+        except Invalid:
+            key = await inventory.box_office.look_up_layout(showtime.showtime_id)
+            if key in {None, layout.key}:
+                raise
+            continue  # it is this process that did not know the seats yet
+        wanted = Wanted(command.booking_id, until, wish, None, command.retried)
         outcome = await inventory.box_office.take(command.showtime_id, wanted)
         if isinstance(outcome, Taken):
             return layout, outcome
@@ -130,7 +138,7 @@ async def extend(inventory: Inventory, booking: Booking, minutes: int) -> Bookin
         now = inventory.now()
         booking = await inventory.booking(booking.id)
         booking.require_payable(now)
-        seat_map = await inventory.seat_map(booking.showtime_id)
+        seat_map = await inventory.resting_map(booking.showtime_id)
         hold = seat_map.holds.get(booking.id)
         if hold is None or not hold.live(now) or hold.until is None:
             raise HoldExpired

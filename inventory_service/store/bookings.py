@@ -98,6 +98,12 @@ class Bookings:
         condition = {"$or": [waiting_or_sold, {"_id": {"$in": list(booking_ids)}}]}
         return [_from_document(document) async for document in self.collection.find(condition, {"outbox": 0})]
 
+    async def owning(self, showtime_id: str, sold: Sequence[str], booking_ids: Sequence[str]) -> list[Booking]:
+        """Confirmed bookings with one of these seats of the showtime, and these bookings whatever their state."""
+        confirmed = {"showtimeId": showtime_id, "status": "confirmed", "seatIds": {"$in": list(sold)}}
+        condition = {"$or": [confirmed, {"_id": {"$in": list(booking_ids)}}]}
+        return [_from_document(document) async for document in self.collection.find(condition, {"outbox": 0})]
+
     async def showtimes_without(self, seat_maps: str) -> list[str]:
         """Showtimes of bookings that the collection of seat maps does not know."""
         pipeline: list[Document] = [

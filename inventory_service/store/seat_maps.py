@@ -4,7 +4,7 @@
       taken: [long…], booked: [long…]            32 seats a word
       holds: { bucket: { bookingId: { until, seats: { word: bits } } } }      marks: mark and payment in place of until
       blocks: { blockId: { seats: { word: bits }, channel, code, reason, madeAt } }, blockVersion
-      unbooked, nextExpiry, dirty, updatedAt, outbox: […] }
+      unbooked, nextExpiry, pausedUntil, dirty, updatedAt, outbox: […] }
 
 MongoDB looks for a field by walking over those before it. In 256 buckets a hold is found in a few steps among tens of
 thousands, and a batch of holds does not cost the square of their number. An entry is kept small (about 85 bytes), for
@@ -12,6 +12,7 @@ all of them are rewritten with each update: who holds, at what price, is in the 
 
 A method that changes something returns whether its condition held; on False the caller reads again and decides anew.
 Sets of seats mean something under one layout only, so every change of seats has the layout's version in its condition.
+While a map is paused, and it is for the moment in which it is moved to another layout, no such condition holds.
 """
 
 import zlib
@@ -44,6 +45,7 @@ GLANCED = {
     "taken": 1,
     "blockVersion": 1,
     "nextExpiry": 1,
+    "pausedUntil": 1,
 }
 
 
@@ -154,6 +156,7 @@ class SeatMaps:
             "status": "open",
             "startsAt": {"$gt": now},
             **_under(sight.layout),
+            **_unpaused(now),
             "blockVersion": sight.block_version,
             **_all_clear("taken", wanted),
             **{entry: {"$exists": False} for entry in entries},
@@ -170,12 +173,14 @@ class SeatMaps:
         """Move the end of a hold that is still as it was read."""
         update = self._change(now)
         update["$set"][f"{entry_of(hold.booking_id)}.until"] = until
-        return await self._apply({"_id": seat_map.showtime_id, **_still_as([hold])}, update)
+        condition = {"_id": seat_map.showtime_id, **_unpaused(now), **_still_as([hold])}
+        return await self._apply(condition, update)
 
     async def release(self, showtime_id: str, layout: LayoutKey, holds: Sequence[Hold], now: datetime) -> bool:
         """Give back the seats of holds that are still as they were read."""
         update = self._change(now, taken=(0, _union(holds))) | _unset(holds)
-        return await self._apply({"_id": showtime_id, **_under(layout), **_still_as(holds)}, update)
+        condition = {"_id": showtime_id, **_under(layout), **_unpaused(now), **_still_as(holds)}
+        return await self._apply(condition, update)
 
     async def set_next_expiry(self, seat_map: SeatMap, until: datetime | None, at_least: datetime) -> None:
         """Note when the next hold of this reading runs out.
@@ -196,7 +201,12 @@ class SeatMaps:
         update = self._change(now, booked=(hold.mask, 0))
         booked = replace(hold, mark=Mark.BOOKED, until=None, payment_id=payment_id)
         update |= _set_mark(update, booked, now)
-        condition = {"_id": seat_map.showtime_id, **_under(seat_map.layout), **_still_as([hold])}
+        condition = {
+            "_id": seat_map.showtime_id,
+            **_under(seat_map.layout),
+            **_unpaused(now),
+            **_still_as([hold]),
+        }
         return await self._apply(condition, update)
 
     async def retake(self, seat_map: SeatMap, booked: Hold, evicted: Sequence[Hold], now: datetime) -> bool:
@@ -207,6 +217,7 @@ class SeatMaps:
             "status": "open",
             "startsAt": {"$gt": now},
             **_under(seat_map.layout),
+            **_unpaused(now),
             "blockVersion": seat_map.block_version,
             "unbooked": seat_map.unbooked,
             entry_of(booked.booking_id): {"$exists": False},
@@ -223,6 +234,7 @@ class SeatMaps:
         condition = {
             "_id": seat_map.showtime_id,
             **_under(seat_map.layout),
+            **_unpaused(now),
             "unbooked": seat_map.unbooked,
             **(_still_as([entry]) if entry else {entry_of(released.booking_id): {"$exists": False}}),
         }
@@ -235,6 +247,40 @@ class SeatMaps:
         """Remove a mark, now that the booking says the same."""
         entry = entry_of(booking_id)
         await self.collection.update_one({"_id": showtime_id, f"{entry}.mark": mark.value}, {"$unset": {entry: ""}})
+
+    # --- another layout ----------------------------------------------------------------------------------------------
+
+    async def pause(self, showtime_id: str, until: datetime) -> None:
+        """Have no seats change until then, or until `resume`: whoever moves the map would be overtaken for ever else.
+
+        It ends by itself where its maker dies. Nothing is safe by it alone: `move` asks whether the map has changed.
+        """
+        await self.collection.update_one({"_id": showtime_id}, {"$set": {"pausedUntil": until}})
+
+    async def resume(self, showtime_id: str, until: datetime) -> None:
+        """End this pause, not another's."""
+        condition = {"_id": showtime_id, "pausedUntil": until}
+        await self.collection.update_one(condition, {"$unset": {"pausedUntil": ""}})
+
+    async def move(self, seat_map: SeatMap, moved: SeatMap, seats: int, event: Document, now: datetime) -> bool:
+        """Put `moved` in the place of this reading, from which it was made, with the event that tells of it.
+
+        Tidying a mark does not make a new version, so the marks are asked for one by one.
+        """
+        marks = [entry for entry in seat_map.holds.values() if entry.mark is not Mark.HOLD]
+        update = self._change(now)
+        update["$set"] |= {
+            "layout": {"hallId": moved.layout.hall_id, "version": moved.layout.version},
+            "seats": seats,
+            "taken": _dense(moved.taken, seats),
+            "booked": _dense(moved.booked, seats),
+            "holds": _buckets(moved.holds.values()),
+            **{f"blocks.{block.id}.seats": _sparse(block.mask) for block in moved.blocks},
+        }
+        update["$unset"] = {"pausedUntil": ""}
+        update["$push"] = {"outbox": event}
+        condition = {"_id": seat_map.showtime_id, "version": seat_map.version, **_still_as(marks)}
+        return await self._apply(condition, update)
 
     # --- one shape for all changes -----------------------------------------------------------------------------------
 
@@ -254,7 +300,6 @@ class SeatMaps:
 
 
 def _empty_map(showtime: ShowtimeState, event: Document, now: datetime) -> Document:
-    blocks = word_count(showtime.seat_count)
     return {
         "_id": showtime.showtime_id,
         "version": 1,
@@ -263,8 +308,8 @@ def _empty_map(showtime: ShowtimeState, event: Document, now: datetime) -> Docum
         "layout": {"hallId": showtime.hall_id, "version": showtime.layout_version},
         "showtimeVersion": showtime.version,
         "seats": showtime.seat_count,
-        "taken": [Int64(0)] * blocks,
-        "booked": [Int64(0)] * blocks,
+        "taken": _dense(0, showtime.seat_count),
+        "booked": _dense(0, showtime.seat_count),
         "holds": {},
         "blocks": {},
         "blockVersion": 0,
@@ -290,6 +335,7 @@ def _from_document(document: Document) -> SeatMap:
         blocks=_blocks(document),
         block_version=document["blockVersion"],
         next_expiry=document.get("nextExpiry"),
+        paused_until=document.get("pausedUntil"),
     )
 
 
@@ -304,6 +350,7 @@ def _glance(document: Document, blocks: tuple[Block, ...]) -> Glance:
         block_version=document["blockVersion"],
         next_expiry=document.get("nextExpiry"),
         own=_holds(document),
+        paused_until=document.get("pausedUntil"),
     )
 
 
@@ -356,6 +403,21 @@ def _sparse(mask: int) -> Document:
     return {str(number): Int64(bits) for number, bits in to_words(mask).items()}
 
 
+def _dense(mask: int, seats: int) -> list[Int64]:
+    """A set of seats as the list of all words of a house of so many."""
+    words = to_words(mask)
+    return [Int64(words.get(number, 0)) for number in range(word_count(seats))]
+
+
+def _buckets(holds: Iterable[Hold]) -> Document:
+    """All of `holds`."""
+    buckets: Document = {}
+    for hold in holds:
+        _, bucket, booking_id = entry_of(hold.booking_id).split(".")
+        buckets.setdefault(bucket, {})[booking_id] = _hold_document(hold)
+    return buckets
+
+
 def _set_mark(update: Document, mark: Hold, now: datetime) -> Document:
     """Leave `mark` in place of the hold, and have the sweeper look whether it was tidied."""
     return {
@@ -378,6 +440,10 @@ def _all_clear(field: str, mask: int) -> Document:
 def _under(layout: LayoutKey) -> Document:
     """The condition that sets of seats still mean the same seats."""
     return {"layout.hallId": layout.hall_id, "layout.version": layout.version}
+
+
+def _unpaused(now: datetime) -> Document:
+    return {"pausedUntil": {"$not": {"$gt": now}}}
 
 
 def _still_as(holds: Iterable[Hold]) -> Document:
