@@ -4,6 +4,7 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable, Coroutine
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from inventory_service.app import create_app
 from inventory_service.config import Settings
 from inventory_service.domain.seat_map import Glance, Hold, Mark
 from inventory_service.handlers import move as moving
+from inventory_service.handlers.confirm import confirm
 from inventory_service.handlers.context import Inventory
 from inventory_service.handlers.expire import sweep
 from inventory_service.handlers.pauses import PAUSE
@@ -135,6 +137,26 @@ async def test_a_hold_before_any_call_of_the_mover_is_kept_out_or_moved_along(st
         await stage.sound()
         if not overtaken:
             return
+    raise AssertionError("the move never came to its end")
+
+
+async def test_a_mark_that_is_tidied_before_any_call_of_the_mover_does_not_come_back(stage: Stage) -> None:
+    for at in range(1, 12):
+        showtime = await stage.open()
+        publish(stage, showtime)
+        booking_id = await stage.hold(showtime, "A1", "F2")
+        payment_id = await stage.prepared(booking_id)
+        assert await dies_after(stage.inventory, 2, partial(confirm, booking_id=booking_id, payment_id=payment_id))
+        assert (await stage.holds(showtime))[booking_id]["mark"] == "booked"
+
+        tidy = partial(stage.inventory.seat_maps.tidy, showtime.showtime_id, booking_id, Mark.BOOKED)
+        overtaken = await meddled(stage.inventory, at, to_layout(showtime), tidy)
+        assert (await stage.seat_map(showtime))["layout"]["version"] == 2
+        assert await stage.taken(showtime) == {"A1": "booked", "F2": "booked"}
+        if not overtaken:
+            return
+        assert await stage.holds(showtime) == {}
+        await stage.sound()
     raise AssertionError("the move never came to its end")
 
 
