@@ -1,0 +1,71 @@
+"""What a measurement gives: how many in what time, how long each took, and what the machine spent on it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import psutil
+
+
+@dataclass(frozen=True)
+class Figures:
+    """One measured window. `latencies` in seconds, ascending; `cpu` in seconds by group of processes.
+
+    `refused` were told that somebody has the seats; `failed` got neither seats nor a refusal.
+    """
+
+    done: int
+    seconds: float
+    refused: int = 0
+    failed: int = 0
+    latencies: Sequence[float] = ()
+    cpu: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def rate(self) -> float:
+        return self.done / self.seconds
+
+    def percentile(self, percent: float) -> float:
+        """Seconds within which so many per cent were done."""
+        if not self.latencies:
+            return float("nan")
+        return self.latencies[min(len(self.latencies) - 1, int(len(self.latencies) * percent / 100))]
+
+    def cpu_per_thousand(self, group: str) -> float:
+        """CPU seconds for 1,000 done."""
+        return self.cpu.get(group, 0.0) * 1_000 / max(1, self.done)
+
+
+def typical(runs: Sequence[Figures]) -> Figures:
+    """The run with the median rate; of two in the middle the slower one."""
+    return sorted(runs, key=lambda run: run.rate)[(len(runs) - 1) // 2]
+
+
+class Meter:
+    """CPU seconds that groups of processes have used. The processes are those there when it is made."""
+
+    def __init__(self, groups: Mapping[str, int]) -> None:
+        """`groups`: name → process id; child processes count along, but for those of this process."""
+        self._groups = {name: _family(pid) for name, pid in groups.items()}
+
+    def read(self) -> dict[str, float]:
+        return {name: sum(_used(process) for process in group) for name, group in self._groups.items()}
+
+
+def _family(pid: int) -> list[psutil.Process]:
+    process = psutil.Process(pid)
+    return [process] if pid == os.getpid() else [process, *process.children(recursive=True)]
+
+
+def _used(process: psutil.Process) -> float:
+    try:
+        times = process.cpu_times()
+    except psutil.NoSuchProcess:
+        return 0.0
+    return float(times.user + times.system)
+
+
+def spent(before: Mapping[str, float], after: Mapping[str, float]) -> dict[str, float]:
+    return {name: after[name] - before[name] for name in after}
