@@ -8,7 +8,7 @@ from datetime import datetime
 from bson.int64 import Int64
 
 from bench.peers.document import document_of
-from inventory_service.domain.bits import BLOCK, word_count
+from inventory_service.domain.bits import WORD, word_count
 from inventory_service.domain.booking import Booking
 from service_kit.mongo import Database
 
@@ -23,7 +23,7 @@ class MongoBits:
         await self._maps.insert_many([{"_id": house, "taken": taken, "holds": {}} for house in houses])
 
     async def take(self, house: str, first: int, booking_id: str, until: datetime) -> bool:
-        block, bit = divmod(first, BLOCK)
+        block, bit = divmod(first, WORD)
         mask = Int64(3 << bit)
         found = await self._maps.find_one_and_update(
             {"_id": house, f"taken.{block}": {"$bitsAllClear": [bit, bit + 1]}},
