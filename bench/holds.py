@@ -17,7 +17,7 @@ from bench.peers.mongo_bits import MongoBits
 from bench.peers.mongo_map import MongoMap
 from bench.race import Hold, race
 from bench.site import Run, Site
-from inventory_service.domain.bits import block_count, mask_of, to_blocks
+from inventory_service.domain.bits import mask_of, to_words, word_count
 from inventory_service.domain.seat_map import SeatsTaken
 from inventory_service.handlers.reserve import Reserve, reserve
 from service_kit.clock import SystemClock
@@ -132,8 +132,8 @@ def _nearly_sold_out(site: Site) -> Run:
 
 async def _sell_all_but(site: Site, houses: Sequence[str], free: Sequence[int]) -> None:
     """By one update of the maps themselves: selling 90,000 seats one booking after the other would take minutes."""
-    sold = to_blocks(((1 << LARGE) - 1) & ~mask_of(free) & ~mask_of(first + 1 for first in free))
-    blocks = [Int64(sold.get(number, 0)) for number in range(block_count(LARGE))]
+    sold = to_words(((1 << LARGE) - 1) & ~mask_of(free) & ~mask_of(first + 1 for first in free))
+    blocks = [Int64(sold.get(number, 0)) for number in range(word_count(LARGE))]
     change = {"$set": {"taken": blocks, "booked": blocks}, "$inc": {"version": 1}}
     await site.database["seat_maps"].update_many({"_id": {"$in": list(houses)}}, change)
     somebodys = next(first for first in pairs_of(LARGE) if first not in free)

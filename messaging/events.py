@@ -149,11 +149,12 @@ class Availability(EventData):
 
 
 class SeatsState(EventData):
+    """Seats of a booking that are free again. That seats were held is told by AvailabilityChanged alone (ADR 6)."""
+
     showtime_id: str
     booking_id: str
     user_id: str
     seat_ids: list[str]
-    held_until: datetime | None = None
 
 
 BookingStatus = Literal["pending", "confirmed", "cancelled", "expired", "failed", "refunded"]
@@ -222,7 +223,6 @@ REGISTRY: dict[str, type[EventData]] = {
     "ShowtimeCancelled": ShowtimeState,
     "SeatMapOpened": Availability,
     "AvailabilityChanged": Availability,
-    "SeatsHeld": SeatsState,
     "SeatsReleased": SeatsState,
     "BookingConfirmed": BookingState,
     "BookingCancelled": BookingState,

@@ -1,10 +1,13 @@
-"""Background loops of a worker: they survive outages, and end the process when they meet a bug."""
+"""Work beside requests: background loops, which survive outages and end the process when they meet a bug; and work that
+many ask for and one does.
+"""
 
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
+from typing import Generic, TypeVar
 
 from service_kit.logs import get_logger
 from service_kit.problems import is_outage
@@ -13,6 +16,23 @@ log = get_logger(__name__)
 OUTAGE_PAUSE_SECONDS = 1.0
 
 Step = Callable[[], Awaitable[None]]
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+class OnceAtATime(Generic[K, V]):
+    """Work by key: whoever asks while it is being done gets the outcome of that, an exception included."""
+
+    def __init__(self) -> None:
+        self._running: dict[K, asyncio.Task[V]] = {}
+
+    async def get(self, key: K, work: Callable[[K], Coroutine[None, None, V]]) -> V:
+        """The outcome for `key`. A caller that goes away does not stop the work."""
+        task = self._running.get(key)
+        if task is None:
+            task = self._running[key] = asyncio.create_task(work(key))
+            task.add_done_callback(lambda _: self._running.pop(key, None))
+        return await asyncio.shield(task)
 
 
 @asynccontextmanager

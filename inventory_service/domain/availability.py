@@ -11,8 +11,7 @@ from messaging.events import Availability, Pricing, TypeAvailability
 
 def summarize(seat_map: SeatMap, layout: Layout, pricing: Pricing, now: datetime) -> Availability:
     """Free seats in total and by type, the longest free run in a row, the cheapest free seat."""
-    occupied = seat_map.occupied(now) if seat_map.status == "open" else layout.everything
-    free = layout.everything & ~occupied
+    free = layout.everything & ~seat_map.occupied(now) & ~seat_map.closed() if seat_map.status == "open" else 0
     prices = class_prices(layout, pricing)
     by_type = {}
     for seat_type, mask in layout.types.items():

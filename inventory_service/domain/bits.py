@@ -1,46 +1,53 @@
-"""Sets of seats as Python integers (bit = position), and as the 32-bit blocks that a document keeps.
+"""Sets of seats as Python integers (bit = position), and as the 32-bit words that a document keeps.
 
-Blocks hold 32 seats although BSON has 64-bit integers: so no block is ever negative, and `$bit` needs no care for
-the sign.
+Words hold 32 seats although BSON has 64-bit integers: so no word is ever negative, and `$bit` needs no care for the
+sign.
 """
 
 import struct
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-BLOCK = 32
-FULL = (1 << BLOCK) - 1
+WORD = 32
+FULL = (1 << WORD) - 1
+# Sets of no more seats than that are taken apart seat by seat, whatever the size of the hall.
+FEW = 16
 
 
-def block_count(seats: int) -> int:
-    return -(-seats // BLOCK)
+def word_count(seats: int) -> int:
+    return -(-seats // WORD)
 
 
-def from_blocks(blocks: Sequence[int]) -> int:
-    """The set kept in a dense list of blocks."""
-    return int.from_bytes(struct.pack(f"<{len(blocks)}I", *blocks), "little")
+def from_words(words: Sequence[int]) -> int:
+    """The set kept in a dense list of words."""
+    return int.from_bytes(struct.pack(f"<{len(words)}I", *words), "little")
 
 
-def to_blocks(mask: int) -> dict[int, int]:
-    """The blocks of a set that are not empty: {block number: bits}."""
-    blocks = {}
-    while mask:
-        number = ((mask & -mask).bit_length() - 1) // BLOCK
-        bits = (mask >> number * BLOCK) & FULL
-        blocks[number] = bits
-        mask ^= bits << number * BLOCK
-    return blocks
+def to_words(mask: int) -> dict[int, int]:
+    """The words of a set that are not empty: {word number: bits}."""
+    if mask.bit_count() > FEW:
+        count = word_count(mask.bit_length())
+        dense = struct.unpack(f"<{count}I", mask.to_bytes(count * 4, "little"))
+        return {number: bits for number, bits in enumerate(dense) if bits}
+    words: dict[int, int] = {}
+    for position in positions(mask):
+        number, bit = divmod(position, WORD)
+        words[number] = words.get(number, 0) | 1 << bit
+    return words
 
 
-def from_sparse(blocks: Mapping[str, int]) -> int:
-    """The set kept as {block number as text: bits}."""
-    return sum(bits << int(number) * BLOCK for number, bits in blocks.items())
+def from_sparse(words: Mapping[str, int]) -> int:
+    """The set kept as {word number as text: bits}."""
+    return sum(bits << int(number) * WORD for number, bits in words.items())
 
 
 def positions(mask: int) -> Iterator[int]:
     """The positions in a set, ascending."""
+    # From the first seat on, so that the numbers stay small in a large hall.
+    start = (mask & -mask).bit_length() - 1 if mask else 0
+    mask >>= start
     while mask:
         low = mask & -mask
-        yield low.bit_length() - 1
+        yield start + low.bit_length() - 1
         mask ^= low
 
 

@@ -57,7 +57,8 @@ class NotConfirmed(Conflict):
 class Booking:
     """One reading of a booking document.
 
-    `price` is the `Price` as it was frozen; `refund` what was asked back, once it was; `refunded` what has come back.
+    `channel` is the one it was bought through, if any. `price` is the `Price` as it was frozen; `refund` what was asked
+    back, once it was; `refunded` what has come back.
     """
 
     id: str
@@ -81,6 +82,12 @@ class Booking:
     refunded: int = 0
     cancelling: bool = False
     scanned_at: datetime | None = None
+    channel: str | None = None
+
+    @property
+    def waiting(self) -> bool:
+        """Whether it waits for its payment."""
+        return self.status == "pending"
 
     def owned_by(self, subject: str) -> bool:
         return self.user_id == subject

@@ -7,6 +7,7 @@ from typing import Any
 
 from inventory_service.domain.bits import mask_of, positions
 from inventory_service.domain.choosing.plan import Place, Plan
+from inventory_service.domain.choosing.runs import RESERVED
 from service_kit.errors import Invalid
 
 MOST_SEATS_PER_BOOKING = 10
@@ -45,6 +46,8 @@ class Layout:
     seats: tuple[Seat, ...]
     row_ends: int
     places: tuple[Place, ...] = ()
+    # Sections that have a capacity instead of seats.
+    general: frozenset[str] = frozenset()
 
     @classmethod
     def from_json(cls, key: LayoutKey, layout: dict[str, Any]) -> "Layout":
@@ -65,7 +68,8 @@ class Layout:
                     name = section.get("name") or section["id"]
                     seats.append(Seat(seat["id"], label, row["label"], section["id"], name, seat["seatType"]))
                 ends.append(len(seats) - 1)
-        return cls(key, tuple(seats), mask_of(ends), tuple(places))
+        general = frozenset(section["id"] for section in layout["sections"] if section.get("capacity") is not None)
+        return cls(key, tuple(seats), mask_of(ends), tuple(places), general)
 
     @cached_property
     def everything(self) -> int:
@@ -90,6 +94,22 @@ class Layout:
         for (_, seat_type), mask in self.classes.items():
             masks[seat_type] = masks.get(seat_type, 0) | mask
         return masks
+
+    @cached_property
+    def ordinary(self) -> int:
+        """All seats but those of wheelchair users and their companions."""
+        reserved = 0
+        for seat_type in RESERVED:
+            reserved |= self.types.get(seat_type, 0)
+        return self.everything & ~reserved
+
+    @cached_property
+    def strandable(self) -> int:
+        """The seats that nobody likes to sit next to a single one of: ordinary ones, where places are seats."""
+        standing = 0
+        for (section, _), mask in self.classes.items():
+            standing |= mask if section in self.general else 0
+        return self.ordinary & ~standing
 
     @cached_property
     def plan(self) -> Plan:

@@ -29,7 +29,7 @@ class UnknownPromoCode(Invalid):
     slug, title = "unknown-promo-code", "This promo code is not valid for this showtime"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Line:
     seat_id: str
     label: str
@@ -38,7 +38,7 @@ class Line:
     amount: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Discount:
     """`amount` is negative."""
 
@@ -47,7 +47,7 @@ class Discount:
     amount: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Price:
     currency: str
     lines: list[Line]
@@ -57,6 +57,26 @@ class Price:
     @property
     def total(self) -> int:
         return sum(line.amount for line in self.lines) + sum(cut.amount for cut in self.discounts) + self.fee
+
+    def as_document(self) -> dict[str, Any]:
+        """As a booking keeps it. Written out, since `dataclasses.asdict` takes longer than all else of a hold."""
+        return {
+            "currency": self.currency,
+            "lines": [
+                {
+                    "seat_id": line.seat_id,
+                    "label": line.label,
+                    "seat_type": line.seat_type,
+                    "section": line.section,
+                    "amount": line.amount,
+                }
+                for line in self.lines
+            ],
+            "discounts": [
+                {"kind": cut.kind, "description": cut.description, "amount": cut.amount} for cut in self.discounts
+            ],
+            "fee": self.fee,
+        }
 
 
 def class_prices(layout: Layout, pricing: Pricing) -> dict[tuple[str, str], int]:
@@ -88,22 +108,38 @@ def quote(
         seat = layout.seats[position]
         amount = prices[seat.section, seat.seat_type]
         lines.append(Line(seat.id, f"{seat.row}{seat.label}", seat.seat_type, seat.section_name, amount))
-    remaining = sorted(line.amount for line in lines)
-    discounts = []
-    for promotion in _applicable(promotions, starts_at.astimezone(ZoneInfo(timezone)).time(), promo_code):
-        remaining, cut = _apply(promotion, remaining)
-        if cut:
-            discounts.append(Discount(promotion["kind"], _describe(promotion), -cut))
+    discounts: list[Discount] = []
+    if promotions or promo_code:
+        start = starts_at.astimezone(ZoneInfo(timezone)).time()
+        discounts = _discounts(_applicable(promotions, start, promo_code), [line.amount for line in lines])
     return Price(pricing.currency, lines, discounts, pricing.fee)
 
 
+def require_known_code(promotions: list[dict[str, Any]], promo_code: str | None) -> None:
+    """Raises UnknownPromoCode."""
+    if promo_code and not _of_code(promotions, promo_code):
+        raise UnknownPromoCode(faults=[("/promoCode", "not valid for this showtime")])
+
+
+def _discounts(promotions: list[dict[str, Any]], amounts: list[int]) -> list[Discount]:
+    remaining = sorted(amounts)
+    discounts = []
+    for promotion in promotions:
+        remaining, cut = _apply(promotion, remaining)
+        if cut:
+            discounts.append(Discount(promotion["kind"], _describe(promotion), -cut))
+    return discounts
+
+
 def _applicable(promotions: list[dict[str, Any]], start: time, promo_code: str | None) -> list[dict[str, Any]]:
+    require_known_code(promotions, promo_code)
     matinee = [p for p in promotions if p["kind"] == "matinee" and start < _limit(p)]
     third = [p for p in promotions if p["kind"] == "third-ticket"]
-    coded = [p for p in promotions if p["kind"] == "code" and promo_code and _same(p.get("code"), promo_code)]
-    if promo_code and not coded:
-        raise UnknownPromoCode(faults=[("/promoCode", "not valid for this showtime")])
-    return [*matinee[:1], *third[:1], *coded[:1]]
+    return [*matinee[:1], *third[:1], *_of_code(promotions, promo_code)[:1]]
+
+
+def _of_code(promotions: list[dict[str, Any]], promo_code: str | None) -> list[dict[str, Any]]:
+    return [p for p in promotions if p["kind"] == "code" and promo_code and _same(p.get("code"), promo_code)]
 
 
 def _apply(promotion: dict[str, Any], remaining: list[int]) -> tuple[list[int], int]:

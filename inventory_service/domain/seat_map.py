@@ -13,12 +13,15 @@ the two steps that start with no entry (cancelling a tidied booking, taking seat
 because only an unbooking in between could make them act on a past that no longer holds.
 """
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from inventory_service.domain.layout import LayoutKey
 from service_kit.errors import Conflict, Gone
+
+SHORTEST_HOLD, LONGEST_HOLD = timedelta(seconds=60), timedelta(seconds=1_800)
 
 
 class SeatsTaken(Conflict):
@@ -48,7 +51,6 @@ class Hold:
     """An entry in `holds`. The marks never expire (`until` is None); a booked one names its payment, if any."""
 
     booking_id: str
-    user_id: str
     mark: Mark
     until: datetime | None
     mask: int
@@ -62,12 +64,55 @@ class Hold:
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
-    """What an update that took seats saw of the map after it: as much as tells who else can't be served."""
+class Block:
+    """Seats that an admin keeps from sale: from everybody, or from all but those who buy through `channel`.
 
-    taken: int
+    A block says who may buy a seat, not who has it: its seats are not taken, and one that is sold through the channel
+    comes back to the channel when it is released. `code_digest` is what a buyer's access code must hash to.
+    """
+
+    id: str
+    mask: int
+    made_at: datetime
+    channel: str | None = None
+    reason: str = ""
+    code_digest: str | None = None
+
+
+def closed_to(blocks: Iterable[Block], channel: str | None) -> int:
+    """The blocked seats that who buys through `channel` (None: as everybody) can't have."""
+    closed = 0
+    for block in blocks:
+        if channel is None or block.channel != channel:
+            closed |= block.mask
+    return closed
+
+
+@dataclass(frozen=True, slots=True)
+class Glance:
+    """A reading of a map without its holds: enough to tell who can be served, however many people hold seats.
+
+    `own` are those entries that were asked for. `taken` includes holds that ran out, which there are where
+    `next_expiry` has passed.
+    """
+
+    status: str
+    starts_at: datetime
+    layout: LayoutKey
     showtime_version: int
+    taken: int
+    blocks: tuple[Block, ...]
+    block_version: int
     next_expiry: datetime | None
+    own: Mapping[str, Hold]
+
+    def require_bookable(self, now: datetime) -> None:
+        """Raises ShowtimeCancelled, ShowtimeStarted."""
+        _require_bookable(self.status, self.starts_at, now)
+
+    def may_be_claimable(self, now: datetime) -> bool:
+        """Whether some of what is taken may be under a hold that ran out."""
+        return self.next_expiry is not None and self.next_expiry <= now
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,27 +130,38 @@ class SeatMap:
     booked: int
     holds: dict[str, Hold]
     unbooked: int
+    blocks: tuple[Block, ...] = ()
+    block_version: int = 0
+    next_expiry: datetime | None = None
 
     def bookable(self, now: datetime) -> bool:
         return self.status == "open" and self.starts_at > now
 
     def require_bookable(self, now: datetime) -> None:
         """Raises ShowtimeCancelled, ShowtimeStarted."""
-        if self.status == "cancelled":
-            raise ShowtimeCancelled
-        if self.starts_at <= now:
-            raise ShowtimeStarted
+        _require_bookable(self.status, self.starts_at, now)
 
     def expired_holds(self, now: datetime) -> list[Hold]:
         return [hold for hold in self.holds.values() if hold.expired(now)]
 
     def occupied(self, now: datetime) -> int:
-        """Seats nobody can have now: booked or under a live hold. An expired hold is claimable at once."""
+        """Seats that somebody has now: booked or under a live hold. An expired hold is claimable at once."""
         claimable = 0
         for hold in self.expired_holds(now):
             claimable |= hold.mask
         return self.taken & ~claimable
 
+    def closed(self, channel: str | None = None) -> int:
+        """The blocked seats that who buys through `channel` can't have."""
+        return closed_to(self.blocks, channel)
+
     def in_the_way(self, mask: int, now: datetime) -> list[Hold]:
         """Expired holds that must be evicted to take `mask`."""
         return [hold for hold in self.expired_holds(now) if hold.mask & mask]
+
+
+def _require_bookable(status: str, starts_at: datetime, now: datetime) -> None:
+    if status == "cancelled":
+        raise ShowtimeCancelled
+    if starts_at <= now:
+        raise ShowtimeStarted

@@ -30,7 +30,7 @@ async def _announce(inventory: Inventory, publisher: Publisher, seat_map: SeatMa
     showtime = await inventory.showtimes.get(seat_map.showtime_id, at_least=seat_map.showtime_version)
     if showtime is None:
         return
-    layout = await inventory.layout(showtime)
+    layout = await inventory.layouts.get(showtime.venue.venue_id, seat_map.layout)
     event = new_event(
         "AvailabilityChanged",
         source=SOURCE,

@@ -3,7 +3,8 @@
 Per showtime at most one update is in flight; the requests that arrive meanwhile join the next. A batch is one
 conditional update of one document: it takes the seats of all its requests or of none. When it misses, the map is read
 again, whoever is really refused is told, and the rest goes in the next update. Nobody is refused on evidence older than
-his request: what was remembered from earlier only decides who is tried first.
+his request: what was remembered from earlier only decides who is tried first. Seats are chosen for a buyer in the batch
+itself, so that a hundred who want the best seats get different ones.
 
 Several processes may do this to one showtime. That costs speed, never correctness, which rests on the update's
 condition.
@@ -11,12 +12,16 @@ condition.
 
 import copy
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 
-from inventory_service.domain.seat_map import Hold, SeatMap
+from inventory_service.domain.layout import LayoutKey
+from inventory_service.domain.seat_map import Glance, Hold, Mark, closed_to
+from inventory_service.domain.wishes import Wish
 from inventory_service.handlers.attempts import ATTEMPTS, Contended, NotOpenYet
+from inventory_service.handlers.evict import TellExpired, evict
 from inventory_service.store.seat_maps import SeatMaps
 from service_kit.clock import Clock
 from service_kit.errors import DomainError
@@ -31,147 +36,183 @@ REMEMBERED = 10_000
 class Wanted:
     """`retried`: an earlier try of the same request may have left its hold, which then is its own."""
 
-    hold: Hold
+    booking_id: str
+    until: datetime
+    wish: Wish
+    channel: str | None
     retried: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """The hold as it is in the map, the showtime version the map follows, and the expired holds it evicted."""
+    """The hold as it is in the map, and the showtime version that the map follows."""
 
     hold: Hold
     showtime_version: int
-    evicted: Sequence[Hold] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
-    """The seats in the way."""
+class LayoutMoved:
+    """The map has another layout than the one in which the seats were wanted."""
 
-    mask: int
+    layout: LayoutKey
 
 
-Outcome = Taken | Refused
+Outcome = Taken | LayoutMoved
+Outcomes = dict[int, Outcome | Exception]
 
 
 class BoxOffice:
-    def __init__(self, seat_maps: SeatMaps, clock: Clock) -> None:
+    def __init__(self, seat_maps: SeatMaps, clock: Clock, tell_expired: TellExpired) -> None:
         self._seat_maps = seat_maps
         self._clock = clock
+        self._tell_expired = tell_expired
         self._lanes: dict[str, Lane[Wanted, Outcome]] = {}
-        # Seats that were occupied when a map was last seen: only a hint at whom to try together.
-        self._occupied: OrderedDict[str, int] = OrderedDict()
+        # How maps were when last seen: only a hint at whom to try together.
+        self._sights: OrderedDict[str, Glance] = OrderedDict()
 
-    async def take(self, showtime_id: str, hold: Hold, *, retried: bool = False) -> Outcome:
-        """Raises NotOpenYet, ShowtimeStarted, ShowtimeCancelled, Overloaded, Contended."""
+    async def take(self, showtime_id: str, wanted: Wanted) -> Outcome:
+        """Raises the refusals of the wish; NotOpenYet, ShowtimeStarted, ShowtimeCancelled, Overloaded, Contended."""
         lane = self._lanes.get(showtime_id)
         if lane is None:
             lane = Lane(partial(self._serve, showtime_id), batch=BATCH, waiting=WAITING)
             self._lanes[showtime_id] = lane
         try:
-            return await lane.submit(Wanted(hold, retried))
+            return await lane.submit(wanted)
         finally:
             if lane.idle:
                 self._lanes.pop(showtime_id, None)
 
+    def layout_of(self, showtime_id: str) -> LayoutKey | None:
+        """The layout that the map had when it was last seen."""
+        sight = self._sights.get(showtime_id)
+        return sight.layout if sight else None
+
     async def _serve(self, showtime_id: str, wanted: Sequence[Wanted]) -> list[Outcome | Exception]:
-        outcomes: dict[int, Outcome | Exception] = {}
-        seat_map: SeatMap | None = None
+        outcomes: Outcomes = {}
         for _ in range(ATTEMPTS):
             waiting = [index for index in range(len(wanted)) if index not in outcomes]
             if not waiting:
                 break
             try:
-                told = await self._try(showtime_id, wanted, waiting, seat_map, outcomes)
-                seat_map = None if told else await self._judge(showtime_id, wanted, waiting, outcomes)
+                if not await self._try(showtime_id, wanted, waiting, outcomes):
+                    await self._judge(showtime_id, wanted, waiting, outcomes)
             except Exception as error:  # who was served before it has his seats; each other is told for himself
                 return [outcomes.get(index) or copy.copy(error) for index in range(len(wanted))]
         return [outcomes.get(index) or Contended() for index in range(len(wanted))]
 
     async def _try(
-        self,
-        showtime_id: str,
-        wanted: Sequence[Wanted],
-        waiting: Sequence[int],
-        seat_map: SeatMap | None,
-        outcomes: dict[int, Outcome | Exception],
+        self, showtime_id: str, wanted: Sequence[Wanted], waiting: Sequence[int], outcomes: Outcomes
     ) -> bool:
         """One update for as many of those waiting as don't get in each other's way.
 
-        False where only a reading of the whole map can tell how to go on.
+        False where only a reading of the map can tell how to go on.
         """
         now = self._clock.now()
-        occupied = seat_map.occupied(now) if seat_map else self._occupied.get(showtime_id, 0)
-        chosen = _compatible(wanted, waiting, occupied)
-        if not chosen:
+        sight = self._sights.get(showtime_id) or _unseen(wanted[waiting[0]].wish.layout.key, now)
+        holds = {
+            index: Hold(wanted[index].booking_id, Mark.HOLD, wanted[index].until, mask)
+            for index, mask in _picks(wanted, waiting, sight).items()
+        }
+        if not holds:
             return False
-        evictions = {index: seat_map.in_the_way(wanted[index].hold.mask, now) if seat_map else [] for index in chosen}
-        evicted = {hold.booking_id: hold for holds in evictions.values() for hold in holds}
-        holds = [wanted[index].hold for index in chosen]
-        seen = await self._seat_maps.hold(showtime_id, holds, list(evicted.values()), now)
+        seen = await self._seat_maps.hold(showtime_id, list(holds.values()), sight, now)
         if seen is None:
             return False
-        self._remember(showtime_id, seen.taken)
-        for index in chosen:
-            outcomes[index] = Taken(wanted[index].hold, seen.showtime_version, evictions[index])
+        self._remember(showtime_id, seen)
+        for index, hold in holds.items():
+            outcomes[index] = Taken(hold, seen.showtime_version)
         left = [index for index in waiting if index not in outcomes]
-        if seen.next_expiry is not None and seen.next_expiry <= now:
-            return not left  # some of what is taken may be claimable: only the whole map tells
-        for index in left:
-            blocked = seen.taken & wanted[index].hold.mask
-            if blocked and not wanted[index].retried:
-                outcomes[index] = Refused(blocked)
-        return all(index in outcomes or not wanted[index].retried for index in left)
+        if seen.may_be_claimable(now):
+            return not left
+        # Who tries again may have a hold of his own, which this reading doesn't show.
+        _refuse(wanted, [index for index in left if not wanted[index].retried], seen, outcomes)
+        return not any(wanted[index].retried for index in left)
 
     async def _judge(
-        self,
-        showtime_id: str,
-        wanted: Sequence[Wanted],
-        waiting: Sequence[int],
-        outcomes: dict[int, Outcome | Exception],
-    ) -> SeatMap | None:
-        """By a whole reading made after they arrived: who is refused, who has his seats already.
-
-        Gives the reading for the next try, unless this changed the map itself.
-        """
-        seat_map = await self._seat_maps.get(showtime_id)
-        changed = False
+        self, showtime_id: str, wanted: Sequence[Wanted], waiting: Sequence[int], outcomes: Outcomes
+    ) -> None:
+        """By a reading made after they arrived: who is refused, who has his seats already."""
+        left = [index for index in waiting if index not in outcomes]
+        seen = await self._look(showtime_id, [wanted[index].booking_id for index in left if wanted[index].retried])
         now = self._clock.now()
-        occupied = seat_map.occupied(now) if seat_map else 0
-        self._remember(showtime_id, occupied)
-        for index in waiting:
-            if index in outcomes:
-                continue
-            hold = wanted[index].hold
+        if seen is None:
+            outcomes.update((index, NotOpenYet()) for index in left)
+            return
+        for index in left:
+            own = seen.own.get(wanted[index].booking_id)
             try:
-                if seat_map is None:
-                    raise NotOpenYet
-                seat_map.require_bookable(now)
+                seen.require_bookable(now)
             except DomainError as error:
                 outcomes[index] = error
                 continue
-            own = seat_map.holds.get(hold.booking_id)
             if own and not own.expired(now):
-                outcomes[index] = Taken(own, seat_map.showtime_version)
-            elif own:
-                changed = await self._seat_maps.release(showtime_id, [own], now) or changed
-            elif blocked := occupied & hold.mask:
-                outcomes[index] = Refused(blocked)
-        return None if changed else seat_map
+                outcomes[index] = Taken(own, seen.showtime_version)
+            elif wanted[index].wish.layout.key != seen.layout:
+                outcomes[index] = LayoutMoved(seen.layout)
+        if not seen.may_be_claimable(now):
+            _refuse(wanted, [index for index in left if index not in outcomes], seen, outcomes)
 
-    def _remember(self, showtime_id: str, occupied: int) -> None:
-        self._occupied[showtime_id] = occupied
-        self._occupied.move_to_end(showtime_id)
-        if len(self._occupied) > REMEMBERED:
-            self._occupied.popitem(last=False)
+    async def _look(self, showtime_id: str, own: Sequence[str]) -> Glance | None:
+        """A reading after holds that ran out, if there are any, have been evicted."""
+        seen = await self._seat_maps.glance(showtime_id, own)
+        if seen and seen.may_be_claimable(self._clock.now()):
+            seat_map = await self._seat_maps.get(showtime_id)
+            if seat_map:
+                await evict(self._seat_maps, seat_map, self._clock.now(), self._tell_expired)
+            seen = await self._seat_maps.glance(showtime_id, own)
+        if seen:
+            self._remember(showtime_id, seen)
+        return seen
+
+    def _remember(self, showtime_id: str, seen: Glance) -> None:
+        self._sights[showtime_id] = seen
+        self._sights.move_to_end(showtime_id)
+        if len(self._sights) > REMEMBERED:
+            self._sights.popitem(last=False)
 
 
-def _compatible(wanted: Sequence[Wanted], waiting: Sequence[int], occupied: int) -> list[int]:
-    """Those whose seats seem free and don't overlap with those of one before them: first come, first tried."""
-    chosen = []
+def _unseen(layout: LayoutKey, now: datetime) -> Glance:
+    """What is supposed of a map that was not seen yet: if it is otherwise, the update misses."""
+    return Glance("open", now, layout, 0, 0, (), 0, None, {})
+
+
+def _picks(wanted: Sequence[Wanted], waiting: Sequence[int], sight: Glance) -> dict[int, int]:
+    """The seats for those whose wish can be met at once, by index: first come, first tried, none in another's way."""
+    picks: dict[int, int] = {}
+    taken = sight.taken
+    hopeless: set[Hashable] = set()  # seats only grow fewer in here, so what can't be met once can't be met again
     for index in waiting:
-        mask = wanted[index].hold.mask
-        if not mask & occupied:
-            chosen.append(index)
-            occupied |= mask
-    return chosen
+        one = wanted[index]
+        kind = one.wish.kind and (one.wish.kind, one.channel)
+        if one.wish.layout.key != sight.layout or kind in hopeless:
+            continue
+        mask = one.wish.pick(_unavailable(taken, sight, one.channel))
+        if mask is not None:
+            picks[index] = mask
+            taken |= mask
+        elif kind:
+            hopeless.add(kind)
+    return picks
+
+
+def _refuse(wanted: Sequence[Wanted], whom: Sequence[int], seen: Glance, outcomes: Outcomes) -> None:
+    """Tell those of `whom` who can't be served, by evidence that is younger than their requests."""
+    refusals: dict[Hashable, DomainError | None] = {}
+    for index in whom:
+        one = wanted[index]
+        kind = one.wish.kind and (one.wish.kind, one.channel)
+        if one.wish.layout.key != seen.layout:
+            continue
+        if kind and kind in refusals:
+            refusal = copy.copy(refusals[kind])
+        else:
+            refusal = one.wish.refusal(_unavailable(seen.taken, seen, one.channel))
+        if kind:
+            refusals[kind] = refusal
+        if refusal:
+            outcomes[index] = refusal
+
+
+def _unavailable(taken: int, sight: Glance, channel: str | None) -> int:
+    return taken | closed_to(sight.blocks, channel) if sight.blocks else taken

@@ -61,7 +61,7 @@ async def _give_up(inventory: Inventory, seat_map: SeatMap, booking: Booking, en
     that what follows is the cancelling of a confirmed booking. Unless the money is back: then the seats are too.
     """
     if entry is None or entry.mark is Mark.HOLD:
-        return await _release(inventory, booking, entry, "cancelled")
+        return await _release(inventory, seat_map, booking, entry, "cancelled")
     if entry.mark is Mark.BOOKED and not booking.money_back:
         paid = {"paymentId": entry.payment_id} if entry.payment_id else {}
         await inventory.settle(booking, "confirmed", ["BookingConfirmed"], **paid)
@@ -79,18 +79,22 @@ async def fail(inventory: Inventory, booking_id: str, payment_id: str | None) ->
         booking = await inventory.booking(booking_id)
         if booking.status != "pending" or (payment_id and booking.payment_id not in {None, payment_id}):
             return booking
-        entry = (await inventory.seat_map(booking.showtime_id)).holds.get(booking_id)
+        seat_map = await inventory.seat_map(booking.showtime_id)
+        entry = seat_map.holds.get(booking_id)
         if entry and entry.mark is not Mark.HOLD:
             return booking  # money had come, and what it led to is being finished
-        done = await _release(inventory, booking, entry, "failed")
+        done = await _release(inventory, seat_map, booking, entry, "failed")
         if done:
             return done
     raise Contended
 
 
-async def _release(inventory: Inventory, booking: Booking, entry: Hold | None, status: BookingStatus) -> Booking | None:
+async def _release(
+    inventory: Inventory, seat_map: SeatMap, booking: Booking, entry: Hold | None, status: BookingStatus
+) -> Booking | None:
     """Give up a hold, then tell the booking; None when something changed in between (a payment may have come)."""
-    if entry and not await inventory.seat_maps.release(booking.showtime_id, [entry], inventory.now()):
+    release = inventory.seat_maps.release
+    if entry and not await release(booking.showtime_id, seat_map.layout, [entry], inventory.now()):
         return None
     return await inventory.settle(booking, status, [RELEASED_EVENTS[status], "SeatsReleased"])
 
@@ -108,8 +112,8 @@ async def _unbook(
         booking = started
     entry = seat_map.holds.get(booking.id)
     if entry is None or entry.mark is not Mark.RELEASED:
-        mask = (await inventory.layout_of(booking)).mask(booking.seat_ids)
-        released = Hold(booking.id, booking.user_id, Mark.RELEASED, None, mask)
+        mask = await inventory.mask_of(booking, seat_map)
+        released = Hold(booking.id, Mark.RELEASED, None, mask)
         if not await inventory.seat_maps.unbook(seat_map, released, inventory.now()):
             return None
     values: dict[str, Any] = {}

@@ -5,6 +5,7 @@ taken again if they are free. Where they are not, or the buyer or the venue had 
 """
 
 from dataclasses import replace
+from datetime import datetime
 
 from inventory_service.domain.booking import Booking, OtherPayment
 from inventory_service.domain.seat_map import Hold, Mark, SeatMap
@@ -44,13 +45,13 @@ async def _confirm_once(inventory: Inventory, booking_id: str, payment_id: str |
         return await _give_back(inventory, seat_map, booking, entry, payment_id)
     if entry is None and not await _take_again(inventory, seat_map, booking, payment_id):
         return await _lost(inventory, booking, payment_id)
-    if entry and entry.mark is Mark.HOLD and not await _book(inventory, booking, entry, payment_id):
+    if entry and entry.mark is Mark.HOLD and not await _book(inventory, seat_map, entry, payment_id):
         return None
     return await _settle(inventory, seat_map, booking, payment_id)
 
 
-async def _book(inventory: Inventory, booking: Booking, hold: Hold, payment_id: str | None) -> bool:
-    return await inventory.seat_maps.book(booking.showtime_id, hold, payment_id, inventory.now())
+async def _book(inventory: Inventory, seat_map: SeatMap, hold: Hold, payment_id: str | None) -> bool:
+    return await inventory.seat_maps.book(seat_map, hold, payment_id, inventory.now())
 
 
 async def _settle(inventory: Inventory, seat_map: SeatMap, booking: Booking, payment_id: str | None) -> Booking | None:
@@ -67,21 +68,25 @@ async def _settle(inventory: Inventory, seat_map: SeatMap, booking: Booking, pay
 async def _take_again(inventory: Inventory, seat_map: SeatMap, booking: Booking, payment_id: str | None) -> bool:
     """Book the seats of a hold that is gone; False where somebody has them, the show is off or the map has changed."""
     now = inventory.now()
-    layout = await inventory.layout_of(booking)
-    mask = layout.mask(booking.seat_ids)
-    if not seat_map.bookable(now) or seat_map.occupied(now) & mask:
+    mask = await inventory.mask_of(booking, seat_map)
+    if not _to_be_had(seat_map, booking, mask, now):
         return False
     evicted = seat_map.in_the_way(mask, now)
-    booked = Hold(booking.id, booking.user_id, Mark.BOOKED, None, mask, payment_id)
+    booked = Hold(booking.id, Mark.BOOKED, None, mask, payment_id)
     return await inventory.seat_maps.retake(seat_map, booked, evicted, now)
+
+
+def _to_be_had(seat_map: SeatMap, booking: Booking, mask: int, now: datetime) -> bool:
+    unavailable = seat_map.occupied(now) | seat_map.closed(booking.channel)
+    return seat_map.bookable(now) and not unavailable & mask
 
 
 async def _lost(inventory: Inventory, booking: Booking, payment_id: str | None) -> Booking | None:
     """The seats may be gone: make sure by a fresh reading, then ask for the money back."""
     now = inventory.now()
     seat_map = await inventory.seat_map(booking.showtime_id)
-    mask = (await inventory.layout_of(booking)).mask(booking.seat_ids)
-    if booking.id in seat_map.holds or (seat_map.bookable(now) and not seat_map.occupied(now) & mask):
+    mask = await inventory.mask_of(booking, seat_map)
+    if booking.id in seat_map.holds or _to_be_had(seat_map, booking, mask, now):
         return None
     if booking.status == "pending" and not await inventory.settle(
         booking, "expired", ["BookingExpired", "SeatsReleased"]
@@ -96,7 +101,7 @@ async def _give_back(
 ) -> Booking | None:
     """Paid for a booking that is over: free what a step cut short may have booked, and return the money."""
     if entry and entry.mark is Mark.BOOKED:
-        released = Hold(booking.id, booking.user_id, Mark.RELEASED, None, entry.mask)
+        released = Hold(booking.id, Mark.RELEASED, None, entry.mask)
         await inventory.seat_maps.unbook(seat_map, released, inventory.now())
         return None
     if entry and entry.mark is Mark.RELEASED:

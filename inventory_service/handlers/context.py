@@ -10,7 +10,7 @@ from inventory_service.clients import Payments, Venues
 from inventory_service.config import Settings
 from inventory_service.domain.booking import TRANSITIONS, Booking
 from inventory_service.domain.layout import Layout, LayoutKey
-from inventory_service.domain.seat_map import SeatMap
+from inventory_service.domain.seat_map import Hold, SeatMap
 from inventory_service.handlers.attempts import ATTEMPTS, Contended, NotOpenYet
 from inventory_service.handlers.box_office import BoxOffice
 from inventory_service.store.bookings import Bookings
@@ -44,7 +44,7 @@ class Inventory:
 
     def __post_init__(self) -> None:
         # The dataclass is frozen; this is its own making.
-        object.__setattr__(self, "box_office", BoxOffice(self.seat_maps, self.clock))
+        object.__setattr__(self, "box_office", BoxOffice(self.seat_maps, self.clock, self.expire_bookings))
 
     def now(self) -> datetime:
         return self.clock.now()
@@ -81,11 +81,17 @@ class Inventory:
             raise NotFound("There is no such showtime")
         return state
 
-    async def layout(self, showtime: ShowtimeState) -> Layout:
-        return await self.layouts.get(showtime.venue.venue_id, LayoutKey(showtime.hall_id, showtime.layout_version))
+    def layout_key(self, showtime: ShowtimeState) -> LayoutKey:
+        return LayoutKey(showtime.hall_id, showtime.layout_version)
 
-    async def layout_of(self, booking: Booking) -> Layout:
-        return await self.layouts.get(booking.venue_id, booking.layout)
+    async def layout(self, showtime: ShowtimeState) -> Layout:
+        """The layout by the catalogue. The seat map's own may be newer: ask for that wherever there is a map."""
+        return await self.layouts.get(showtime.venue.venue_id, self.layout_key(showtime))
+
+    async def mask_of(self, booking: Booking, seat_map: SeatMap) -> int:
+        """The booking's seats in the layout that the map has now, whatever it had when they were sold."""
+        layout = await self.layouts.get(booking.venue_id, seat_map.layout)
+        return layout.mask(booking.seat_ids)
 
     async def booking(self, booking_id: str) -> Booking:
         """Raises NotFound."""
@@ -124,16 +130,28 @@ class Inventory:
             current = await self.booking(booking.id)
         raise Contended
 
+    async def expire_bookings(self, holds: Sequence[Hold]) -> None:
+        """Tell the bookings of holds that are gone. A hold whose booking was never written has nobody to tell.
+
+        One that changes meanwhile is left to the sweeper, which looks for bookings that lag behind.
+        """
+        waiting = [one for one in await self.bookings.some([hold.booking_id for hold in holds]) if one.waiting]
+        ended = [(one, replace(one, status="expired", version=one.version + 1)) for one in waiting]
+        told = [
+            (one, [self.booking_event(type_, after) for type_ in ("BookingExpired", "SeatsReleased")])
+            for one, after in ended
+        ]
+        await self.bookings.expire(told, self.now())
+
     def booking_event(self, type_: str, booking: Booking) -> dict[str, Any]:
         """An event about a booking, which is given as the change will leave it."""
         data: EventData
-        if type_ in {"SeatsHeld", "SeatsReleased"}:
+        if type_ == "SeatsReleased":
             data = SeatsState(
                 showtime_id=booking.showtime_id,
                 booking_id=booking.id,
                 user_id=booking.user_id,
                 seat_ids=booking.seat_ids,
-                held_until=booking.held_until if type_ == "SeatsHeld" else None,
             )
         else:
             data = BookingState(

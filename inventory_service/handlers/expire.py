@@ -3,7 +3,7 @@
 An expired hold is claimable at once by whoever wants its seats; sweeping only makes that visible and tells the buyer.
 """
 
-from collections.abc import Awaitable, Iterable
+from collections.abc import Awaitable
 from datetime import timedelta
 
 from inventory_service.domain.booking import Booking
@@ -12,14 +12,13 @@ from inventory_service.handlers.attempts import Contended
 from inventory_service.handlers.cancel import cancel
 from inventory_service.handlers.confirm import confirm
 from inventory_service.handlers.context import Inventory
-from inventory_service.store.seat_maps import MARK_CHECKED_AFTER
+from inventory_service.handlers.evict import evict
 from service_kit.errors import NotFound
 from service_kit.logs import get_logger
 from service_kit.problems import is_outage
 
 log = get_logger(__name__)
 MAPS_A_ROUND = 50
-HOLDS_AN_UPDATE = 200
 BOOKINGS_A_ROUND = 200
 # Rounds that may follow each other at once while there is more than one can take.
 MOST_ROUNDS = 20
@@ -64,29 +63,11 @@ async def _cancel(inventory: Inventory, booking: Booking) -> None:
     await cancel(inventory, booking)
 
 
-async def expire_bookings(inventory: Inventory, holds: Iterable[Hold]) -> None:
-    """Tell the bookings of holds that are gone. A hold whose booking was never written has nobody to tell."""
-    for hold in holds:
-        booking = await inventory.bookings.get(hold.booking_id)
-        if booking:
-            await inventory.settle(booking, "expired", ["BookingExpired", "SeatsReleased"])
-
-
 async def _sweep_map(inventory: Inventory, seat_map: SeatMap) -> None:
-    now = inventory.now()
-    expired = seat_map.expired_holds(now)
-    for start in range(0, len(expired), HOLDS_AN_UPDATE):
-        some = expired[start : start + HOLDS_AN_UPDATE]
-        if await inventory.seat_maps.release(seat_map.showtime_id, some, now):
-            await expire_bookings(inventory, some)
     for hold in seat_map.holds.values():
         if hold.mark is not Mark.HOLD:
             await _finish(inventory, hold)
-    fresh = await inventory.seat_maps.get(seat_map.showtime_id)
-    if fresh:
-        # Where the map has changed since, the date stays in the past and the next round looks again.
-        dates = [hold.until or now + MARK_CHECKED_AFTER for hold in fresh.holds.values()]
-        await inventory.seat_maps.set_next_expiry(fresh, min(dates, default=None))
+    await evict(inventory.seat_maps, seat_map, inventory.now(), inventory.expire_bookings)
 
 
 async def _finish(inventory: Inventory, mark: Hold) -> None:
@@ -116,5 +97,5 @@ async def _catch_up(inventory: Inventory, booking: Booking) -> None:
         await _finish(inventory, hold)
     elif hold.live(now) and hold.until:
         await inventory.bookings.extended(booking, hold.until, now)
-    elif await inventory.seat_maps.release(booking.showtime_id, [hold], now):
-        await expire_bookings(inventory, [hold])
+    elif await inventory.seat_maps.release(booking.showtime_id, seat_map.layout, [hold], now):
+        await inventory.expire_bookings([hold])

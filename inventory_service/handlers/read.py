@@ -9,6 +9,7 @@ from typing import Literal
 from inventory_service.domain.availability import summarize
 from inventory_service.domain.bits import positions
 from inventory_service.domain.booking import Booking, NotConfirmed
+from inventory_service.domain.choosing.runs import flags
 from inventory_service.domain.layout import Layout, require_valid_selection
 from inventory_service.domain.pricing import seat_prices
 from inventory_service.domain.seat_map import Mark, SeatMap
@@ -17,6 +18,8 @@ from inventory_service.handlers.context import Inventory
 from messaging.events import Availability, ShowtimeState
 from service_kit.auth import Principal
 from service_kit.errors import NotFound
+
+SeatStatus = Literal["available", "held", "booked", "blocked"]
 
 
 @dataclass(frozen=True)
@@ -31,7 +34,7 @@ class OwnSeat:
 @dataclass(frozen=True)
 class SeatView:
     seat_id: str
-    status: Literal["available", "held", "booked"]
+    status: SeatStatus
     price: int
     own: OwnSeat | None
 
@@ -54,6 +57,16 @@ class MapView:
     def held(self) -> int:
         return self.seat_map.occupied(self.now) & ~self.seat_map.booked
 
+    @property
+    def blocked(self) -> int:
+        """Seats that nobody has and that are kept from public sale."""
+        return self.seat_map.closed() & ~self.seat_map.occupied(self.now)
+
+    @property
+    def free(self) -> int:
+        """Seats that everybody may have now."""
+        return self.layout.everything & ~self.seat_map.occupied(self.now) & ~self.seat_map.closed()
+
     def summary(self) -> Availability:
         return summarize(self.seat_map, self.layout, self.showtime.pricing, self.now)
 
@@ -72,24 +85,27 @@ async def view_of(inventory: Inventory, seat_map: SeatMap) -> MapView:
     showtime = await inventory.showtimes.get(seat_map.showtime_id, at_least=seat_map.showtime_version)
     if showtime is None:
         raise NotFound("There is no such showtime")
-    return MapView(seat_map, await inventory.layout(showtime), showtime, inventory.now())
+    layout = await inventory.layouts.get(showtime.venue.venue_id, seat_map.layout)
+    return MapView(seat_map, layout, showtime, inventory.now())
 
 
 async def view_seats(inventory: Inventory, view: MapView, caller: Principal | None) -> list[SeatView]:
     """Every seat with its status and price, and with its owner where the caller may know."""
     own = await _owners(inventory, view, caller)
     prices = seat_prices(view.layout, view.showtime.pricing)
-    booked, held = view.seat_map.booked, view.held
+    booked, held, blocked = (
+        flags(mask, len(view.layout.seats)) for mask in (view.seat_map.booked, view.held, view.blocked)
+    )
     seats = []
     for position, seat in enumerate(view.layout.seats):
-        bit = 1 << position
-        if booked & bit:
-            view_of = SeatView(seat.id, "booked", prices[position], own.get(position))
-        elif held & bit:
-            view_of = SeatView(seat.id, "held", prices[position], own.get(position))
-        else:
-            view_of = SeatView(seat.id, "available", prices[position], None)
-        seats.append(view_of)
+        status: SeatStatus = "available"
+        if booked[position]:
+            status = "booked"
+        elif held[position]:
+            status = "held"
+        elif blocked[position]:
+            status = "blocked"
+        seats.append(SeatView(seat.id, status, prices[position], own.get(position)))
     return seats
 
 
@@ -98,13 +114,19 @@ async def _owners(inventory: Inventory, view: MapView, caller: Principal | None)
         return {}
     subject = None if caller.privileged else caller.subject
     owners: dict[int, OwnSeat] = {}
-    for booking in await inventory.bookings.of_showtime(view.seat_map.showtime_id, ["confirmed"], user_id=subject):
-        for position in positions(view.layout.mask(booking.seat_ids)):
-            owners[position] = OwnSeat(booking.user_id, booking.id, None)
-    for hold in view.seat_map.holds.values():
-        if (subject is None or hold.user_id == subject) and (hold.live(view.now) or hold.mark is Mark.BOOKED):
-            for position in positions(hold.mask):
-                owners[position] = OwnSeat(hold.user_id, hold.booking_id, hold.until)
+    concerned = await inventory.bookings.of_showtime(
+        view.seat_map.showtime_id, ["pending", "confirmed"], user_id=subject
+    )
+    for booking in concerned:
+        hold = view.seat_map.holds.get(booking.id)
+        if hold and (hold.live(view.now) or hold.mark is Mark.BOOKED):
+            mask, until = hold.mask, hold.until
+        elif booking.status == "confirmed":
+            mask, until = view.layout.mask(booking.seat_ids), None
+        else:
+            continue
+        for position in positions(mask):
+            owners[position] = OwnSeat(booking.user_id, booking.id, until)
     return owners
 
 
@@ -113,9 +135,8 @@ async def check_seats(inventory: Inventory, showtime_id: str, seat_ids: Sequence
     require_valid_selection(seat_ids)
     view = await view_map(inventory, showtime_id)
     mask = view.layout.mask(seat_ids)
-    bookable = view.seat_map.bookable(view.now)
-    occupied = view.seat_map.occupied(view.now) if bookable else view.layout.everything
-    return view, view.layout.ids(occupied & mask)
+    free = view.free if view.seat_map.bookable(view.now) else 0
+    return view, view.layout.ids(mask & ~free)
 
 
 async def own_booking(inventory: Inventory, booking_id: str, caller: Principal) -> Booking:
@@ -137,7 +158,8 @@ async def ticket_of(inventory: Inventory, booking: Booking) -> Ticket:
     """Raises NotConfirmed."""
     if booking.status != "confirmed":
         raise NotConfirmed(f"The booking is {booking.status}")
-    return Ticket(booking, await inventory.current_showtime(booking.showtime_id), await inventory.layout_of(booking))
+    layout = await inventory.layouts.get(booking.venue_id, booking.layout)
+    return Ticket(booking, await inventory.current_showtime(booking.showtime_id), layout)
 
 
 async def scan_ticket(inventory: Inventory, code: str) -> Ticket:

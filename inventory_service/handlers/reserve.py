@@ -1,25 +1,29 @@
 """Holding seats: all of them or none, in one conditional update that many requests may share."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from inventory_service.domain.booking import Booking, ExtensionRefused, HoldExpired
-from inventory_service.domain.layout import Layout, LayoutKey, require_valid_selection
-from inventory_service.domain.pricing import Price, quote
+from inventory_service.domain.layout import Layout, require_valid_selection
+from inventory_service.domain.pricing import class_prices, quote, require_known_code
 from inventory_service.domain.sales import on_sale, require_on_sale
-from inventory_service.domain.seat_map import Hold, Mark, SeatsTaken
+from inventory_service.domain.wishes import BestSeats, TheseSeats, Wish
 from inventory_service.handlers.attempts import ATTEMPTS, Contended
-from inventory_service.handlers.box_office import Refused
+from inventory_service.handlers.box_office import Taken, Wanted
+from inventory_service.handlers.choose import Party, require_known_party
 from inventory_service.handlers.context import Inventory
-from inventory_service.handlers.expire import expire_bookings
 from messaging.events import ShowtimeState
 from service_kit.errors import DomainError
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Reserve:
-    """`booking_id` is the same again when a request is retried: then the hold it made before is its own."""
+    """Either `seat_ids` or a `party`, for whom the best seats are chosen.
+
+    `booking_id` is the same again when a request is retried: then the hold it made before is its own. `tidy` has the
+    showtime's rule against single seats apply.
+    """
 
     booking_id: str
     user_id: str
@@ -28,44 +32,33 @@ class Reserve:
     hold_seconds: int
     promo_code: str | None = None
     retried: bool = False
+    party: Party | None = None
+    tidy: bool = True
 
 
 async def reserve(inventory: Inventory, command: Reserve) -> Booking:
     """A pending booking with its seats held and its price frozen.
 
-    Raises Invalid, NotFound, SeatsTaken, NotOnSaleYet, SalesEnded, ShowtimeStarted, ShowtimeCancelled,
-    UnknownPromoCode.
+    Raises Invalid, NotFound, SeatsTaken, SingleSeatLeft, NoFreeBlock, NotOnSaleYet, SalesEnded, ShowtimeStarted,
+    ShowtimeCancelled, UnknownPromoCode.
     """
-    require_valid_selection(command.seat_ids)
+    if command.party is None:
+        require_valid_selection(command.seat_ids)
     if command.retried and (made_before := await inventory.bookings.get(command.booking_id)):
         return made_before
     showtime = await _showtime(inventory, command)
     require_on_sale(showtime, inventory.now())
-    layout = await inventory.layout(showtime)
-    mask = layout.mask(command.seat_ids)
-    price = _quote(layout, mask, showtime, command)
-    now = inventory.now()
-    hold = Hold(command.booking_id, command.user_id, Mark.HOLD, now + timedelta(seconds=command.hold_seconds), mask)
-    hold, followed = await _take(inventory, layout, command, hold)
-    if followed > showtime.version:  # this process had not heard yet that the showtime changed
-        showtime = await inventory.showtimes.get(showtime.showtime_id, at_least=followed) or showtime
+    require_known_code(showtime.promotions, command.promo_code)
+    layout, taken = await _take(inventory, showtime, command)
+    if taken.showtime_version > showtime.version:  # this process had not heard yet that the showtime changed
+        showtime = await inventory.showtimes.get(showtime.showtime_id, at_least=taken.showtime_version) or showtime
         try:
             require_on_sale(showtime, inventory.now())
-            price = _quote(layout, mask, showtime, command)
+            require_known_code(showtime.promotions, command.promo_code)
         except DomainError:
-            await inventory.seat_maps.release(showtime.showtime_id, [hold], inventory.now())
+            await inventory.seat_maps.release(showtime.showtime_id, layout.key, [taken.hold], inventory.now())
             raise
-    booking = _pending(command, showtime, layout.key, price, hold)
-    return await inventory.bookings.insert(booking, [inventory.booking_event("SeatsHeld", booking)])
-
-
-async def _take(inventory: Inventory, layout: Layout, command: Reserve, hold: Hold) -> tuple[Hold, int]:
-    """The hold in place, and the showtime version that the map follows. Raises SeatsTaken."""
-    outcome = await inventory.box_office.take(command.showtime_id, hold, retried=command.retried)
-    if isinstance(outcome, Refused):
-        raise SeatsTaken(seat_ids=layout.ids(outcome.mask))
-    await expire_bookings(inventory, outcome.evicted)
-    return outcome.hold, outcome.showtime_version
+    return await inventory.bookings.insert(_pending(command, showtime, layout, taken))
 
 
 async def _showtime(inventory: Inventory, command: Reserve) -> ShowtimeState:
@@ -76,21 +69,42 @@ async def _showtime(inventory: Inventory, command: Reserve) -> ShowtimeState:
     return remembered
 
 
-def _quote(layout: Layout, mask: int, showtime: ShowtimeState, command: Reserve) -> Price:
-    return quote(
+async def _take(inventory: Inventory, showtime: ShowtimeState, command: Reserve) -> tuple[Layout, Taken]:
+    """The hold in place, under the layout that the map has. Raises what stands in the way."""
+    key = inventory.box_office.layout_of(showtime.showtime_id)
+    until = inventory.now() + timedelta(seconds=command.hold_seconds)
+    for _ in range(ATTEMPTS):
+        layout = await inventory.layouts.get(showtime.venue.venue_id, key or inventory.layout_key(showtime))
+        wanted = Wanted(command.booking_id, until, _wish(layout, showtime, command), None, command.retried)
+        outcome = await inventory.box_office.take(command.showtime_id, wanted)
+        if isinstance(outcome, Taken):
+            return layout, outcome
+        key = outcome.layout
+    raise Contended
+
+
+def _wish(layout: Layout, showtime: ShowtimeState, command: Reserve) -> Wish:
+    """Raises UnknownSeats; Invalid for a section or type that the hall doesn't have."""
+    party = command.party
+    if party is None:
+        return TheseSeats(layout, layout.mask(command.seat_ids), tidy=command.tidy and showtime.single_seat_rule)
+    require_known_party(layout, party)
+    prices = class_prices(layout, showtime.pricing)
+    return BestSeats(layout, party.count, party.seat_type, party.section, prices, party.max_price)
+
+
+def _pending(command: Reserve, showtime: ShowtimeState, layout: Layout, taken: Taken) -> Booking:
+    until = taken.hold.until or datetime.max.replace(tzinfo=UTC)
+    created = until - timedelta(seconds=command.hold_seconds)
+    price = quote(
         layout,
-        mask,
+        taken.hold.mask,
         showtime.pricing,
         showtime.promotions,
         starts_at=showtime.starts_at,
         timezone=showtime.venue.timezone,
         promo_code=command.promo_code,
     )
-
-
-def _pending(command: Reserve, showtime: ShowtimeState, layout: LayoutKey, price: Price, hold: Hold) -> Booking:
-    until = hold.until or datetime.max.replace(tzinfo=UTC)
-    created = until - timedelta(seconds=command.hold_seconds)
     return Booking(
         id=command.booking_id,
         version=1,
@@ -99,9 +113,9 @@ def _pending(command: Reserve, showtime: ShowtimeState, layout: LayoutKey, price
         event_id=showtime.event.event_id,
         venue_id=showtime.venue.venue_id,
         user_id=command.user_id,
-        layout=layout,
-        seat_ids=list(command.seat_ids),
-        price=asdict(price),
+        layout=layout.key,
+        seat_ids=list(command.seat_ids) or layout.ids(taken.hold.mask),
+        price=price.as_document(),
         amount=price.total,
         currency=price.currency,
         created_at=created,
@@ -127,7 +141,7 @@ async def extend(inventory: Inventory, booking: Booking, minutes: int) -> Bookin
                 f"At most {inventory.settings.most_extensions} extensions, and not beyond {latest.isoformat()}",
                 latest=latest.isoformat(),
             )
-        if await inventory.seat_maps.extend(booking.showtime_id, hold, until, now):
+        if await inventory.seat_maps.extend(seat_map, hold, until, now):
             extended = await inventory.bookings.extended(booking, until, now)
             return extended or await inventory.booking(booking.id)
     raise Contended

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from inventory_service.domain.availability import summarize
-from inventory_service.domain.layout import LayoutKey
 from inventory_service.domain.seat_map import SeatMap
 from inventory_service.handlers.cancel import cancel
 from inventory_service.handlers.context import SOURCE, Inventory
@@ -41,7 +40,7 @@ async def _opening(inventory: Inventory, state: ShowtimeState) -> dict[str, Any]
     """The event SeatMapOpened with everything free; it is published only if the map is really inserted."""
     layout = await inventory.layout(state)
     now = inventory.now()
-    key = LayoutKey(state.hall_id, state.layout_version)
+    key = inventory.layout_key(state)
     empty = SeatMap(state.showtime_id, 1, "open", state.starts_at, now, key, state.version, 0, 0, {}, 0)
     return outbox_entry(
         new_event(

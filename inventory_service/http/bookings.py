@@ -9,7 +9,6 @@ from pydantic import Field
 from inventory_service.domain.booking import Booking
 from inventory_service.handlers import read
 from inventory_service.handlers.cancel import cancel_by_owner, fail
-from inventory_service.handlers.choose import reserve_best
 from inventory_service.handlers.confirm import confirm
 from inventory_service.handlers.pay import prepare_payment
 from inventory_service.handlers.reserve import Reserve, extend, reserve
@@ -149,11 +148,10 @@ async def _reserve(
         hold_seconds=body.hold_timeout_seconds or inventory.settings.default_hold_seconds,
         promo_code=body.promo_code,
         retried=is_retry(request),
+        party=body.best.party() if body.best else None,
+        tidy=not caller.privileged,
     )
-    if body.best:
-        booking = await reserve_best(inventory, command, body.best.wish())
-    else:
-        booking = await reserve(inventory, command)
+    booking = await reserve(inventory, command)
     response.headers["Location"] = f"/api/v1/bookings/{booking.id}"
     return _tagged(response, booking)
 

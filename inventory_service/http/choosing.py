@@ -6,7 +6,7 @@ from fastapi import APIRouter, Query, Request
 from pydantic import Field
 
 from inventory_service.domain.layout import MOST_SEATS_PER_BOOKING
-from inventory_service.handlers.choose import Wish, best_block
+from inventory_service.handlers.choose import Party, best_block
 from inventory_service.http.common import inventory_of
 from service_kit.models import Int, Line, Minor, Model
 
@@ -25,9 +25,9 @@ class Best(Model):
     section: SectionId | None = None
     max_price: Minor | None = None
 
-    def wish(self) -> Wish:
+    def party(self) -> Party:
         seat_type = self.seat_type.lower() if self.seat_type else None
-        return Wish(self.count, seat_type, self.section, self.max_price)
+        return Party(self.count, seat_type, self.section, self.max_price)
 
 
 class BestAnswer(Model):
@@ -56,8 +56,8 @@ async def get_best_block(
 ) -> BestAnswer:
     """The best free block of so many seats. It promises nothing: only a hold does."""
     inventory = inventory_of(request)
-    wish = Best(count=count, seat_type=seat_type, section=section, max_price=max_price).wish()
-    view, choice = await best_block(inventory, showtime_id, wish)
+    party = Best(count=count, seat_type=seat_type, section=section, max_price=max_price).party()
+    view, choice = await best_block(inventory, showtime_id, party)
     return BestAnswer(
         showtime_id=showtime_id,
         version=view.seat_map.version,

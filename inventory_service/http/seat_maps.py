@@ -21,7 +21,7 @@ class LayoutReference(Model):
 
 class SeatAnswer(Model):
     seat_id: str
-    status: Literal["available", "held", "booked"]
+    status: Literal["available", "held", "booked", "blocked"]
     price: int
     holder_id: str | None = None
     held_until: Moment | None = None
@@ -51,6 +51,7 @@ class CompactAnswer(Model):
     seats: int
     held: str
     booked: str
+    blocked: str | None = None
     summary: dict[str, Any]
 
 
@@ -108,6 +109,7 @@ def compact_answer(seen: read.MapView) -> CompactAnswer:
         seats=len(seen.layout.seats),
         held=seen.packed(seen.held),
         booked=seen.packed(seen.seat_map.booked),
+        blocked=seen.packed(seen.blocked) if seen.blocked else None,
         summary=_summary(seen.summary()),
     )
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from pymongo import ASCENDING, DESCENDING, ReturnDocument
+from pymongo import ASCENDING, DESCENDING, ReturnDocument, UpdateOne
 from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.errors import BulkWriteError, OperationFailure
 
@@ -39,12 +39,12 @@ class Bookings:
         )
         await ensure_outbox_index(self.collection)
 
-    async def insert(self, booking: Booking, events: Sequence[Document]) -> Booking:
+    async def insert(self, booking: Booking) -> Booking:
         """Write a new booking; gives the one that is there already where a retry made it before.
 
         Bookings that arrive together are written together: one write waits for majority and journal, not each.
         """
-        if await self._inserts.submit({**_to_document(booking), "outbox": list(events)}):
+        if await self._inserts.submit(_to_document(booking)):
             return booking
         found = await self.get(booking.id)
         if found is None:  # it was there a moment ago, and bookings are never deleted
@@ -67,6 +67,11 @@ class Bookings:
     async def get(self, booking_id: str) -> Booking | None:
         document = await self.collection.find_one({"_id": booking_id}, {"outbox": 0})
         return _from_document(document) if document else None
+
+    async def some(self, booking_ids: Sequence[str]) -> list[Booking]:
+        """Those of these bookings that there are."""
+        cursor = self.collection.find({"_id": {"$in": list(booking_ids)}}, {"outbox": 0})
+        return [_from_document(document) async for document in cursor]
 
     async def of_user(self, user_id: str, after: tuple[datetime, str] | None, limit: int) -> list[Booking]:
         """Newest first, from a position on."""
@@ -121,15 +126,13 @@ class Bookings:
         self, booking: Booking, status: BookingStatus, now: datetime, *, events: Sequence[Document] = (), **values: Any
     ) -> Booking | None:
         """Move this very version of a booking to `status` with these events; None where it has changed."""
-        return await self._update(
-            {"_id": booking.id, "version": booking.version},
-            {
-                "$set": {"status": status, "updatedAt": now, **values},
-                "$unset": {"cancelling": ""},
-                "$inc": {"version": 1},
-                "$push": {"outbox": {"$each": list(events)}},
-            },
-        )
+        return await self._update(*_becoming(booking, status, now, events, values))
+
+    async def expire(self, bookings: Sequence[tuple[Booking, Sequence[Document]]], now: datetime) -> None:
+        """Move these very versions of bookings to `expired`, each with its events, in one write."""
+        changes = [UpdateOne(*_becoming(booking, "expired", now, events, {})) for booking, events in bookings]
+        if changes:
+            await self.collection.bulk_write(changes, ordered=False)
 
     async def extended(self, booking: Booking, until: datetime, now: datetime) -> Booking | None:
         """Note a later end of the hold. It never moves back, whatever order two extensions arrive in."""
@@ -184,6 +187,18 @@ class Bookings:
         return _from_document(found) if found else None
 
 
+def _becoming(
+    booking: Booking, status: BookingStatus, now: datetime, events: Sequence[Document], values: Document
+) -> tuple[Document, Document]:
+    """The condition and the update of a transition."""
+    return {"_id": booking.id, "version": booking.version}, {
+        "$set": {"status": status, "updatedAt": now, **values},
+        "$unset": {"cancelling": ""},
+        "$inc": {"version": 1},
+        "$push": {"outbox": {"$each": list(events)}},
+    }
+
+
 def _to_document(booking: Booking) -> Document:
     return {
         "_id": booking.id,
@@ -202,7 +217,7 @@ def _to_document(booking: Booking) -> Document:
         "updatedAt": booking.updated_at,
         "heldUntil": booking.held_until,
         "extensions": booking.extensions,
-    }
+    } | ({"channel": booking.channel} if booking.channel else {})
 
 
 def _from_document(document: Document) -> Booking:
@@ -228,4 +243,5 @@ def _from_document(document: Document) -> Booking:
         refunded=document.get("refunded", 0),
         cancelling=document.get("cancelling", False),
         scanned_at=document.get("scannedAt"),
+        channel=document.get("channel"),
     )

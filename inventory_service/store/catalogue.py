@@ -3,10 +3,10 @@
 Both are the service's own copies, so that holding and ticketing go on while the venues service is away.
 """
 
-import asyncio
 import zlib
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
 
 from pydantic_core import from_json, to_json
 from pymongo import UpdateOne
@@ -16,6 +16,7 @@ from pymongo.errors import BulkWriteError
 from inventory_service.domain.layout import Layout, LayoutKey
 from inventory_service.store.common import Document, only_known_already
 from messaging.events import ShowtimeState
+from service_kit.tasks import OnceAtATime
 
 FetchLayout = Callable[[str, LayoutKey], Awaitable[Document]]
 # Seats over all layouts kept parsed in memory; about 150 bytes each.
@@ -31,6 +32,7 @@ class Showtimes:
     def __init__(self, database: AsyncDatabase[Document]) -> None:
         self._collection = database["showtimes"]
         self._cache: OrderedDict[str, ShowtimeState] = OrderedDict()
+        self._loading = OnceAtATime[str, ShowtimeState | None]()
 
     async def keep(self, showtimes: Iterable[ShowtimeState]) -> None:
         """Keep each state that is newer than what is there."""
@@ -57,6 +59,13 @@ class Showtimes:
         if known and known.version >= at_least:
             self._cache.move_to_end(showtime_id)
             return known
+        # A crowd that comes when sales begin asks for the same showtime: it is read once. Not so where a version is
+        # asked for, since a reading under way may be older.
+        if at_least:
+            return await self._load(showtime_id)
+        return await self._loading.get(showtime_id, self._load)
+
+    async def _load(self, showtime_id: str) -> ShowtimeState | None:
         document = await self._collection.find_one({"_id": showtime_id})
         if document is None:
             return None
@@ -74,7 +83,7 @@ class Layouts:
         self._collection = database["layouts"]
         self._fetch = fetch
         self._cache: OrderedDict[LayoutKey, Layout] = OrderedDict()
-        self._loading: dict[LayoutKey, asyncio.Task[Layout]] = {}
+        self._loading = OnceAtATime[LayoutKey, Layout]()
         self._seats = 0
 
     async def get(self, venue_id: str, key: LayoutKey) -> Layout:
@@ -83,11 +92,7 @@ class Layouts:
             self._cache.move_to_end(key)
             return self._cache[key]
         # A batch of showtimes asks for the same few layouts many times over: each is loaded once.
-        loading = self._loading.get(key)
-        if loading is None:
-            loading = self._loading[key] = asyncio.create_task(self._parse(venue_id, key))
-            loading.add_done_callback(lambda _: self._loading.pop(key, None))
-        return await asyncio.shield(loading)
+        return await self._loading.get(key, partial(self._parse, venue_id))
 
     def remember(self, key: LayoutKey, layout: Document) -> Layout:
         """Take a layout that is known already."""

@@ -1,13 +1,20 @@
 """Seat maps in MongoDB: one document per showtime, every change one conditional update.
 
     { _id: showtimeId, version, status: open|cancelled, startsAt, layout{hallId, version}, showtimeVersion, seats: N,
-      taken: [long…], booked: [long…]            32 seats a block
-      holds: { bookingId: { user, mark, until, seats: { block: bits } } }
+      taken: [long…], booked: [long…]            32 seats a word
+      holds: { bucket: { bookingId: { until, seats: { word: bits } } } }      marks: mark and payment in place of until
+      blocks: { blockId: { seats: { word: bits }, channel, code, reason, madeAt } }, blockVersion
       unbooked, nextExpiry, dirty, updatedAt, outbox: […] }
 
+MongoDB looks for a field by walking over those before it. In 256 buckets a hold is found in a few steps among tens of
+thousands, and a batch of holds does not cost the square of their number. An entry is kept small (about 85 bytes), for
+all of them are rewritten with each update: who holds, at what price, is in the booking.
+
 A method that changes something returns whether its condition held; on False the caller reads again and decides anew.
+Sets of seats mean something under one layout only, so every change of seats has the layout's version in its condition.
 """
 
+import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -18,15 +25,26 @@ from pymongo import ASCENDING, ReturnDocument, UpdateOne
 from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.errors import BulkWriteError
 
-from inventory_service.domain.bits import FULL, block_count, from_blocks, from_sparse, positions, to_blocks
+from inventory_service.domain.bits import FULL, from_sparse, from_words, positions, to_words, word_count
 from inventory_service.domain.layout import LayoutKey
-from inventory_service.domain.seat_map import Hold, Mark, SeatMap, Seen
+from inventory_service.domain.seat_map import Block, Glance, Hold, Mark, SeatMap
 from inventory_service.store.common import Document, only_known_already
 from messaging.events import ShowtimeState
 from messaging.outbox import ensure_outbox_index
 
 # A mark lives for milliseconds; one that is older was left by a crash.
 MARK_CHECKED_AFTER = timedelta(seconds=15)
+BUCKETS = 256
+# What `_glance` needs besides the blocks, which change so seldom that most readings go without.
+GLANCED = {
+    "status": 1,
+    "startsAt": 1,
+    "layout": 1,
+    "showtimeVersion": 1,
+    "taken": 1,
+    "blockVersion": 1,
+    "nextExpiry": 1,
+}
 
 
 class SeatMaps:
@@ -80,6 +98,12 @@ class SeatMaps:
         document = await self.collection.find_one({"_id": showtime_id}, {"outbox": 0})
         return _from_document(document) if document else None
 
+    async def glance(self, showtime_id: str, booking_ids: Sequence[str]) -> Glance | None:
+        """A reading without holds, but for the entries of these bookings."""
+        own = dict.fromkeys(map(entry_of, booking_ids), 1)
+        document = await self.collection.find_one({"_id": showtime_id}, {**GLANCED, "blocks": 1, **own})
+        return _glance(document, _blocks(document)) if document else None
+
     async def versions(self, showtime_ids: Sequence[str]) -> dict[str, int]:
         cursor = self.collection.find({"_id": {"$in": showtime_ids}}, {"version": 1})
         return {document["_id"]: document["version"] async for document in cursor}
@@ -118,58 +142,62 @@ class SeatMaps:
 
     # --- holds -------------------------------------------------------------------------------------------------------
 
-    async def hold(
-        self, showtime_id: str, holds: Sequence[Hold], evicted: Sequence[Hold], now: datetime
-    ) -> Seen | None:
-        """Take all seats of all `holds` or none, evicting these expired holds in the same update.
+    async def hold(self, showtime_id: str, holds: Sequence[Hold], sight: Glance, now: datetime) -> Glance | None:
+        """Take all seats of all `holds` or none, while layout and blocks are as in `sight`. The holds must not overlap.
 
-        The holds must not overlap. None where the condition did not hold.
+        What the map is like afterwards; None where the condition did not hold.
         """
-        wanted, freed = _union(holds), _union(evicted)
+        wanted = _union(holds)
+        entries = {entry_of(hold.booking_id): hold for hold in holds}
         condition = {
             "_id": showtime_id,
             "status": "open",
             "startsAt": {"$gt": now},
-            **{f"holds.{hold.booking_id}": {"$exists": False} for hold in holds},
-            **_all_clear("taken", wanted & ~freed),
-            **_still_as(evicted),
+            **_under(sight.layout),
+            "blockVersion": sight.block_version,
+            **_all_clear("taken", wanted),
+            **{entry: {"$exists": False} for entry in entries},
         }
-        update = self._change(now, taken=(wanted, freed))
-        update["$set"] |= {f"holds.{hold.booking_id}": _hold_document(hold) for hold in holds}
+        update = self._change(now, taken=(wanted, 0))
+        update["$set"] |= {entry: _hold_document(hold) for entry, hold in entries.items()}
         update["$min"] = {"nextExpiry": min(hold.until for hold in holds if hold.until)}
-        update |= _unset(evicted)
         found = await self.collection.find_one_and_update(
-            condition,
-            update,
-            {"taken": 1, "showtimeVersion": 1, "nextExpiry": 1},
-            return_document=ReturnDocument.AFTER,
+            condition, update, GLANCED, return_document=ReturnDocument.AFTER
         )
-        return Seen(from_blocks(found["taken"]), found["showtimeVersion"], found["nextExpiry"]) if found else None
+        return _glance(found, sight.blocks) if found else None
 
-    async def extend(self, showtime_id: str, hold: Hold, until: datetime, now: datetime) -> bool:
+    async def extend(self, seat_map: SeatMap, hold: Hold, until: datetime, now: datetime) -> bool:
         """Move the end of a hold that is still as it was read."""
         update = self._change(now)
-        update["$set"][f"holds.{hold.booking_id}.until"] = until
-        return await self._apply({"_id": showtime_id, **_still_as([hold])}, update)
+        update["$set"][f"{entry_of(hold.booking_id)}.until"] = until
+        return await self._apply({"_id": seat_map.showtime_id, **_still_as([hold])}, update)
 
-    async def release(self, showtime_id: str, holds: Sequence[Hold], now: datetime) -> bool:
+    async def release(self, showtime_id: str, layout: LayoutKey, holds: Sequence[Hold], now: datetime) -> bool:
         """Give back the seats of holds that are still as they were read."""
         update = self._change(now, taken=(0, _union(holds))) | _unset(holds)
-        return await self._apply({"_id": showtime_id, **_still_as(holds)}, update)
+        return await self._apply({"_id": showtime_id, **_under(layout), **_still_as(holds)}, update)
 
-    async def set_next_expiry(self, seat_map: SeatMap, until: datetime | None) -> bool:
-        """Note when the next hold runs out, unless the map has changed since it was read."""
+    async def set_next_expiry(self, seat_map: SeatMap, until: datetime | None, at_least: datetime) -> None:
+        """Note when the next hold of this reading runs out.
+
+        Where the map has changed since, there may be holds that this reading has not, none of which ends before
+        `at_least`: then that is noted, at the latest.
+        """
         change = {"$set": {"nextExpiry": until}} if until else {"$unset": {"nextExpiry": ""}}
-        return await self._apply({"_id": seat_map.showtime_id, "version": seat_map.version}, change)
+        if not await self._apply({"_id": seat_map.showtime_id, "version": seat_map.version}, change):
+            earliest = min(until, at_least) if until else at_least
+            condition = {"_id": seat_map.showtime_id, "nextExpiry": seat_map.next_expiry}
+            await self._apply(condition, {"$set": {"nextExpiry": earliest}})
 
     # --- bookings ----------------------------------------------------------------------------------------------------
 
-    async def book(self, showtime_id: str, hold: Hold, payment_id: str | None, now: datetime) -> bool:
+    async def book(self, seat_map: SeatMap, hold: Hold, payment_id: str | None, now: datetime) -> bool:
         """Turn a hold, run out or not, into booked seats; the booked mark stays until `tidy`."""
         update = self._change(now, booked=(hold.mask, 0))
         booked = replace(hold, mark=Mark.BOOKED, until=None, payment_id=payment_id)
         update |= _set_mark(update, booked, now)
-        return await self._apply({"_id": showtime_id, **_still_as([hold])}, update)
+        condition = {"_id": seat_map.showtime_id, **_under(seat_map.layout), **_still_as([hold])}
+        return await self._apply(condition, update)
 
     async def retake(self, seat_map: SeatMap, booked: Hold, evicted: Sequence[Hold], now: datetime) -> bool:
         """Book seats whose hold is gone, if they are free (or only under expired holds) and the show is on."""
@@ -178,8 +206,10 @@ class SeatMaps:
             "_id": seat_map.showtime_id,
             "status": "open",
             "startsAt": {"$gt": now},
+            **_under(seat_map.layout),
+            "blockVersion": seat_map.block_version,
             "unbooked": seat_map.unbooked,
-            f"holds.{booked.booking_id}": {"$exists": False},
+            entry_of(booked.booking_id): {"$exists": False},
             **_all_clear("taken", booked.mask & ~freed),
             **_still_as(evicted),
         }
@@ -192,8 +222,9 @@ class SeatMaps:
         entry = seat_map.holds.get(released.booking_id)
         condition = {
             "_id": seat_map.showtime_id,
+            **_under(seat_map.layout),
             "unbooked": seat_map.unbooked,
-            **(_still_as([entry]) if entry else {f"holds.{released.booking_id}": {"$exists": False}}),
+            **(_still_as([entry]) if entry else {entry_of(released.booking_id): {"$exists": False}}),
         }
         update = self._change(now, taken=(0, released.mask), booked=(0, released.mask))
         update["$inc"]["unbooked"] = 1
@@ -202,7 +233,7 @@ class SeatMaps:
 
     async def tidy(self, showtime_id: str, booking_id: str, mark: Mark) -> None:
         """Remove a mark, now that the booking says the same."""
-        entry = f"holds.{booking_id}"
+        entry = entry_of(booking_id)
         await self.collection.update_one({"_id": showtime_id, f"{entry}.mark": mark.value}, {"$unset": {entry: ""}})
 
     # --- one shape for all changes -----------------------------------------------------------------------------------
@@ -223,7 +254,7 @@ class SeatMaps:
 
 
 def _empty_map(showtime: ShowtimeState, event: Document, now: datetime) -> Document:
-    blocks = block_count(showtime.seat_count)
+    blocks = word_count(showtime.seat_count)
     return {
         "_id": showtime.showtime_id,
         "version": 1,
@@ -235,6 +266,8 @@ def _empty_map(showtime: ShowtimeState, event: Document, now: datetime) -> Docum
         "taken": [Int64(0)] * blocks,
         "booked": [Int64(0)] * blocks,
         "holds": {},
+        "blocks": {},
+        "blockVersion": 0,
         "unbooked": 0,
         "updatedAt": now,
         "outbox": [event],
@@ -248,35 +281,85 @@ def _from_document(document: Document) -> SeatMap:
         status=document["status"],
         starts_at=document["startsAt"],
         updated_at=document["updatedAt"],
-        layout=LayoutKey(document["layout"]["hallId"], document["layout"]["version"]),
+        layout=_layout(document),
         showtime_version=document["showtimeVersion"],
-        taken=from_blocks(document["taken"]),
-        booked=from_blocks(document["booked"]),
-        holds={
-            booking_id: Hold(
-                booking_id,
-                entry["user"],
-                Mark(entry["mark"]),
-                entry["until"],
-                from_sparse(entry["seats"]),
-                entry.get("payment"),
-            )
-            for booking_id, entry in document["holds"].items()
-        },
+        taken=from_words(document["taken"]),
+        booked=from_words(document["booked"]),
+        holds=_holds(document),
         unbooked=document["unbooked"],
+        blocks=_blocks(document),
+        block_version=document["blockVersion"],
+        next_expiry=document.get("nextExpiry"),
     )
 
 
+def _glance(document: Document, blocks: tuple[Block, ...]) -> Glance:
+    return Glance(
+        status=document["status"],
+        starts_at=document["startsAt"],
+        layout=_layout(document),
+        showtime_version=document["showtimeVersion"],
+        taken=from_words(document["taken"]),
+        blocks=blocks,
+        block_version=document["blockVersion"],
+        next_expiry=document.get("nextExpiry"),
+        own=_holds(document),
+    )
+
+
+def _layout(document: Document) -> LayoutKey:
+    return LayoutKey(document["layout"]["hallId"], document["layout"]["version"])
+
+
+def _holds(document: Document) -> dict[str, Hold]:
+    return {
+        booking_id: Hold(
+            booking_id,
+            Mark(entry.get("mark", Mark.HOLD)),
+            entry.get("until"),
+            from_sparse(entry["seats"]),
+            entry.get("payment"),
+        )
+        for bucket in document.get("holds", {}).values()
+        for booking_id, entry in bucket.items()
+    }
+
+
+def _blocks(document: Document) -> tuple[Block, ...]:
+    return tuple(
+        Block(
+            block_id,
+            from_sparse(entry["seats"]),
+            entry["madeAt"],
+            entry.get("channel"),
+            entry.get("reason", ""),
+            entry.get("code"),
+        )
+        for block_id, entry in document["blocks"].items()
+    )
+
+
+def entry_of(booking_id: str) -> str:
+    """Where the entry of a booking is."""
+    return f"holds.{zlib.crc32(booking_id.encode()) % BUCKETS}.{booking_id}"
+
+
 def _hold_document(hold: Hold) -> Document:
-    seats = {str(number): Int64(bits) for number, bits in to_blocks(hold.mask).items()}
-    entry = {"user": hold.user_id, "mark": hold.mark.value, "until": hold.until, "seats": seats}
-    return entry | ({"payment": hold.payment_id} if hold.payment_id else {})
+    seats = _sparse(hold.mask)
+    if hold.mark is Mark.HOLD:
+        return {"until": hold.until, "seats": seats}
+    return {"mark": hold.mark.value, "seats": seats} | ({"payment": hold.payment_id} if hold.payment_id else {})
+
+
+def _sparse(mask: int) -> Document:
+    """A set of seats as {word number: bits}."""
+    return {str(number): Int64(bits) for number, bits in to_words(mask).items()}
 
 
 def _set_mark(update: Document, mark: Hold, now: datetime) -> Document:
     """Leave `mark` in place of the hold, and have the sweeper look whether it was tidied."""
     return {
-        "$set": {**update["$set"], f"holds.{mark.booking_id}": _hold_document(mark)},
+        "$set": {**update["$set"], entry_of(mark.booking_id): _hold_document(mark)},
         "$min": {"nextExpiry": now + MARK_CHECKED_AFTER},
     }
 
@@ -289,26 +372,34 @@ def _union(holds: Iterable[Hold]) -> int:
 
 
 def _all_clear(field: str, mask: int) -> Document:
-    return {f"{field}.{number}": {"$bitsAllClear": list(positions(bits))} for number, bits in to_blocks(mask).items()}
+    return {f"{field}.{number}": {"$bitsAllClear": list(positions(bits))} for number, bits in to_words(mask).items()}
+
+
+def _under(layout: LayoutKey) -> Document:
+    """The condition that sets of seats still mean the same seats."""
+    return {"layout.hallId": layout.hall_id, "layout.version": layout.version}
 
 
 def _still_as(holds: Iterable[Hold]) -> Document:
     """The condition that these entries have not changed since they were read: the fence of every step."""
     condition: Document = {}
     for hold in holds:
-        condition[f"holds.{hold.booking_id}.mark"] = hold.mark.value
-        condition[f"holds.{hold.booking_id}.until"] = hold.until
+        entry = entry_of(hold.booking_id)
+        if hold.mark is Mark.HOLD:
+            condition[f"{entry}.until"] = hold.until  # a mark has no end, so this tells its kind as well
+        else:
+            condition[f"{entry}.mark"] = hold.mark.value
     return condition
 
 
 def _unset(holds: Iterable[Hold]) -> Document:
-    entries = {f"holds.{hold.booking_id}": "" for hold in holds}
+    entries = {entry_of(hold.booking_id): "" for hold in holds}
     return {"$unset": entries} if entries else {}
 
 
 def _bits(field: str, set_: int, cleared: int) -> Document:
     """`$bit` operations that clear some bits and then set others, block by block."""
-    to_set, to_clear = to_blocks(set_), to_blocks(cleared)
+    to_set, to_clear = to_words(set_), to_words(cleared)
     operations: Document = {}
     for number in to_set.keys() | to_clear.keys():
         operation: Document = {}

@@ -2,7 +2,7 @@
 
 from inventory_service.domain.bits import positions
 from inventory_service.domain.choosing.blocks import Choice, choice
-from inventory_service.domain.choosing.runs import COMPANION, FreeRuns, flags, ordinary
+from inventory_service.domain.choosing.runs import COMPANION, FreeRuns, flags
 from inventory_service.domain.layout import Layout
 
 
@@ -13,7 +13,7 @@ def best_with_space(layout: Layout, free: int, count: int, space_type: str) -> C
     """
     spaces = free & layout.types.get(space_type, 0)
     companions = free & layout.types.get(COMPANION, 0)
-    usable = spaces | companions | free & ordinary(layout)
+    usable = spaces | companions | free & layout.ordinary
     plan = layout.plan
     runs = FreeRuns(plan, usable)
     space_flags = flags(spaces, len(layout.seats))

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from inventory_service.domain.choosing.accessible import best_with_space
 from inventory_service.domain.choosing.blocks import Blocks, Choice, choice
-from inventory_service.domain.choosing.runs import RESERVED, SPACES, ordinary
+from inventory_service.domain.choosing.runs import RESERVED, SPACES
 from inventory_service.domain.choosing.split import best_split
 from inventory_service.domain.layout import Layout
 
@@ -30,11 +30,11 @@ def best(
     affordable = free & _matching(layout, section, prices, max_price)
     if seat_type in SPACES:
         return best_with_space(layout, affordable, count, seat_type)
-    wanted = ordinary(layout) if seat_type is None else layout.types.get(seat_type, 0)
+    wanted = layout.ordinary if seat_type is None else layout.types.get(seat_type, 0)
     eligible = affordable & wanted
     if eligible.bit_count() < count:
         return None
-    blocks = Blocks(layout, eligible, 0 if seat_type in RESERVED else free & ordinary(layout))
+    blocks = Blocks(layout, eligible, 0 if seat_type in RESERVED else free & layout.strandable)
     return _best_block(blocks, count) or best_split(blocks, count)
 
 

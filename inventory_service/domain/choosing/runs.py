@@ -2,12 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from inventory_service.domain.choosing.plan import Plan
-
-if TYPE_CHECKING:
-    from inventory_service.domain.layout import Layout
 
 # Seats that only go to who asks for them.
 SPACES = frozenset(("wheelchair", "accessible"))
@@ -20,14 +16,6 @@ _FLAGS = bytes.maketrans(b"01", b"\x00\x01")
 def flags(seats: int, count: int) -> bytes:
     """The set as one byte a seat, 0 or 1: what C-speed loops over all seats can read."""
     return format(seats, f"0{count}b").encode().translate(_FLAGS)[::-1] if count else b""
-
-
-def ordinary(layout: "Layout") -> int:
-    """All seats but those of wheelchair users and their companions."""
-    reserved = 0
-    for seat_type in RESERVED:
-        reserved |= layout.types.get(seat_type, 0)
-    return layout.everything & ~reserved
 
 
 def starts(seats: int, segment_ends: int, length: int) -> int:

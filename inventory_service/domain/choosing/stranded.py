@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from inventory_service.domain.bits import mask_of, positions
-from inventory_service.domain.choosing.runs import FreeRuns, ordinary, singles
+from inventory_service.domain.choosing.runs import FreeRuns, singles
 from inventory_service.domain.layout import Layout
 
 
@@ -17,12 +17,12 @@ class Stranded:
 
 def stranded(layout: Layout, free: int, mask: int) -> Stranded | None:
     """What taking the seats `mask` of the seats `free` would needlessly leave single; None when nothing."""
-    allowed = ordinary(layout)
+    allowed = layout.strandable
     if not mask or mask & ~allowed:
         return None
     before = free & allowed | mask
-    ends = layout.segment_ends
-    alone = singles(before & ~mask, ends) & ~singles(before, ends)
+    segments = {layout.plan.segment_of[seat] for seat in positions(mask)}
+    alone = sum(_newly_alone(before, mask, segment) for segment in segments)
     if not alone:
         return None
     runs = FreeRuns(layout.plan, before)
@@ -35,3 +35,11 @@ def stranded(layout: Layout, free: int, mask: int) -> Stranded | None:
             left |= alone & within
             alternative = alternative & ~within | mask_of(range(at, at + len(chosen)))
     return Stranded(left, alternative) if left else None
+
+
+def _newly_alone(before: int, mask: int, segment: range) -> int:
+    """The seats of one segment that the choice leaves single. On the segment's own bits: halls may be large."""
+    within = (1 << len(segment)) - 1
+    free, chosen = before >> segment.start & within, mask >> segment.start & within
+    alone = singles(free & ~chosen, 0) & ~singles(free, 0)
+    return alone << segment.start

@@ -7,6 +7,7 @@ import pytest
 from bson.int64 import Int64
 
 from inventory_service.handlers.audit import audit
+from inventory_service.store.seat_maps import entry_of
 from messaging.events import ShowtimeState
 from tests.component.inventory.stage import Stage
 
@@ -87,7 +88,7 @@ async def test_a_seat_sold_twice_is_found(stage: Stage, showtime: ShowtimeState)
 async def test_a_seat_held_and_sold_is_found(stage: Stage, showtime: ShowtimeState) -> None:
     sold, _ = await stage.bought(showtime, "A1")
     held = await stage.hold(showtime, "A2")
-    await damage_map(stage, showtime, {"$set": {f"holds.{held}.seats.0": Int64(0b11)}})
+    await damage_map(stage, showtime, {"$set": {f"{entry_of(held)}.seats.0": Int64(0b11)}})
     await finding(stage, "both have A1", held, sold)
     await finding(stage, "name different seats", held)
 
@@ -101,7 +102,7 @@ async def test_a_hold_kept_past_its_end_is_found_with_its_booking(stage: Stage, 
 
 async def test_a_buyer_who_waits_without_seats_is_found(stage: Stage, showtime: ShowtimeState) -> None:
     held = await stage.hold(showtime, "A1")
-    await damage_map(stage, showtime, {"$unset": {f"holds.{held}": ""}, "$set": {"taken.0": Int64(0)}})
+    await damage_map(stage, showtime, {"$unset": {entry_of(held): ""}, "$set": {"taken.0": Int64(0)}})
     await finding(stage, "holds no seats", held)
 
 
@@ -109,7 +110,9 @@ async def test_a_mark_without_booking_is_found(stage: Stage, showtime: ShowtimeS
     held = await stage.hold(showtime, "A1")
     await stage.database["bookings"].delete_many({})
     assert await audit(stage.inventory) == []
-    await damage_map(stage, showtime, {"$set": {f"holds.{held}.mark": "booked", f"holds.{held}.until": None}})
+    await damage_map(
+        stage, showtime, {"$set": {f"{entry_of(held)}.mark": "booked"}, "$unset": {f"{entry_of(held)}.until": ""}}
+    )
     await finding(stage, "mark of booking", "has no booking", held)
 
 

@@ -1,14 +1,19 @@
 """Holds that arrive together share one update, and every one of them gets his own answer."""
 
 import asyncio
+from collections.abc import Iterable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 from pymongo.errors import AutoReconnect
 
-from inventory_service.domain.seat_map import Hold, Mark
-from inventory_service.handlers.box_office import BoxOffice, Refused, Taken
+from inventory_service.domain.layout import Layout
+from inventory_service.domain.seat_map import SeatsTaken
+from inventory_service.domain.wishes import BestSeats, NoFreeBlock, TheseSeats
+from inventory_service.handlers.box_office import BoxOffice, Taken, Wanted
 from inventory_service.store.seat_maps import SeatMaps
+from messaging.events import ShowtimeState
 from service_kit.ids import new_id
 from tests.component.inventory.stage import Stage
 
@@ -33,19 +38,33 @@ class Counting:
 
 def office(stage: Stage) -> tuple[BoxOffice, Counting]:
     counting = Counting(stage.inventory.seat_maps.collection)
-    return BoxOffice(SeatMaps(counting), stage.clock), counting  # type: ignore[arg-type]  # a stand-in
+    seat_maps = SeatMaps(counting)  # type: ignore[arg-type]  # a stand-in
+    return BoxOffice(seat_maps, stage.clock, stage.inventory.expire_bookings), counting
 
 
-def wanted(stage: Stage, mask: int) -> Hold:
-    return Hold(new_id(), new_id(), Mark.HOLD, stage.clock.now() + timedelta(minutes=10), mask)
+async def hall(stage: Stage, showtime: ShowtimeState) -> Layout:
+    return await stage.inventory.layout(showtime)
+
+
+def wanted(stage: Stage, layout: Layout, mask: int, *, retried: bool = False) -> Wanted:
+    wish = TheseSeats(layout, mask, tidy=False)
+    return Wanted(new_id(), stage.clock.now() + timedelta(minutes=10), wish, None, retried)
+
+
+def in_the_way(layout: Layout, outcome: object) -> int:
+    assert isinstance(outcome, SeatsTaken)
+    return layout.mask(outcome.extras["seat_ids"])
+
+
+async def take_all(desk: BoxOffice, showtime: ShowtimeState, wishes: Iterable[Wanted]) -> list[Any]:
+    return await asyncio.gather(*(desk.take(showtime.showtime_id, one) for one in wishes), return_exceptions=True)
 
 
 async def test_thirty_buyers_of_different_seats_cost_a_few_updates(stage: Stage) -> None:
     showtime = await stage.open()
+    layout = await hall(stage, showtime)
     desk, counting = office(stage)
-    outcomes = await asyncio.gather(
-        *(desk.take(showtime.showtime_id, wanted(stage, 1 << position)) for position in range(30))
-    )
+    outcomes = await take_all(desk, showtime, (wanted(stage, layout, 1 << position) for position in range(30)))
     assert all(isinstance(outcome, Taken) for outcome in outcomes)
     assert counting.updates <= 2
     assert (await stage.seat_map(showtime))["version"] == 1 + counting.updates
@@ -53,40 +72,69 @@ async def test_thirty_buyers_of_different_seats_cost_a_few_updates(stage: Stage)
 
 async def test_of_those_who_want_the_same_seats_the_first_gets_them_and_the_rest_are_told_which(stage: Stage) -> None:
     showtime = await stage.open()
+    layout = await hall(stage, showtime)
     desk, _ = office(stage)
-    outcomes = await asyncio.gather(*(desk.take(showtime.showtime_id, wanted(stage, 0b11 << i % 2)) for i in range(20)))
+    outcomes = await take_all(desk, showtime, (wanted(stage, layout, 0b11 << i % 2) for i in range(20)))
     assert isinstance(outcomes[0], Taken)
-    assert all(isinstance(outcome, Refused) for outcome in outcomes[1:])
-    assert outcomes[1] == Refused(0b010)
-    assert outcomes[2] == Refused(0b011)
+    assert in_the_way(layout, outcomes[1]) == 0b010
+    assert in_the_way(layout, outcomes[2]) == 0b011
+    assert all(isinstance(outcome, SeatsTaken) for outcome in outcomes[1:])
 
 
 async def test_one_taken_seat_does_not_spoil_the_batch_for_the_others(stage: Stage) -> None:
     showtime = await stage.open()
+    layout = await hall(stage, showtime)
     await stage.hold(showtime, "A1")  # by a process whose doings this one has not seen
     desk, _ = office(stage)
-    outcomes = await asyncio.gather(*(desk.take(showtime.showtime_id, wanted(stage, 1 << i)) for i in range(5)))
-    assert outcomes[0] == Refused(1)
+    outcomes = await take_all(desk, showtime, (wanted(stage, layout, 1 << i) for i in range(5)))
+    assert in_the_way(layout, outcomes[0]) == 1
     assert all(isinstance(outcome, Taken) for outcome in outcomes[1:])
 
 
 async def test_a_failing_database_is_told_to_each_who_waits(stage: Stage) -> None:
     showtime = await stage.open()
+    layout = await hall(stage, showtime)
     desk, counting = office(stage)
     counting.failing = True
-    errors = await asyncio.gather(
-        *(desk.take(showtime.showtime_id, wanted(stage, 1 << i)) for i in range(3)), return_exceptions=True
-    )
+    errors = await take_all(desk, showtime, (wanted(stage, layout, 1 << i) for i in range(3)))
     assert [type(error) for error in errors] == [AutoReconnect] * 3
     counting.failing = False
-    assert isinstance(await desk.take(showtime.showtime_id, wanted(stage, 1)), Taken)
+    assert isinstance(await desk.take(showtime.showtime_id, wanted(stage, layout, 1)), Taken)
 
 
 async def test_who_comes_again_finds_his_own_hold(stage: Stage) -> None:
     showtime = await stage.open()
+    layout = await hall(stage, showtime)
     desk, _ = office(stage)
-    hold = wanted(stage, 0b1)
-    await desk.take(showtime.showtime_id, hold)
-    again = await desk.take(showtime.showtime_id, hold, retried=True)
+    first = wanted(stage, layout, 0b1)
+    await desk.take(showtime.showtime_id, first)
+    again = await desk.take(showtime.showtime_id, replace(first, retried=True))
     assert isinstance(again, Taken)
-    assert again.hold.booking_id == hold.booking_id
+    assert again.hold.booking_id == first.booking_id
+
+
+async def test_a_crowd_that_wants_the_best_seats_gets_different_ones_in_a_few_updates(stage: Stage) -> None:
+    showtime = await stage.open()
+    layout = await hall(stage, showtime)
+    desk, counting = office(stage)
+    until = stage.clock.now() + timedelta(minutes=10)
+    pairs = [Wanted(new_id(), until, BestSeats(layout, 2), None, retried=False) for _ in range(35)]
+    outcomes = await take_all(desk, showtime, pairs)
+    served = [outcome for outcome in outcomes if isinstance(outcome, Taken)]
+    assert len(served) == 30  # all of the house's sixty seats
+    assert sum(outcome.hold.mask for outcome in served) == layout.everything
+    assert [type(outcome) for outcome in outcomes[30:]] == [NoFreeBlock] * 5
+    assert counting.updates <= 3
+
+
+async def test_who_comes_when_holds_have_run_out_gets_their_seats_and_their_owners_are_told(stage: Stage) -> None:
+    showtime = await stage.open()
+    layout = await hall(stage, showtime)
+    first = await stage.hold(showtime, "A1", "A2", holdTimeoutSeconds=60)
+    await stage.hold(showtime, "A3", holdTimeoutSeconds=600)
+    stage.clock.advance(timedelta(seconds=61))
+    desk, _ = office(stage)
+    outcomes = await take_all(desk, showtime, [wanted(stage, layout, 0b10), wanted(stage, layout, 0b100)])
+    assert isinstance(outcomes[0], Taken)
+    assert in_the_way(layout, outcomes[1]) == 0b100
+    assert (await stage.document(first))["status"] == "expired"

@@ -180,7 +180,7 @@ async def hold_gone(stage: Stage) -> Scene:
     scene = await run_out(stage)
     seat_map = await stage.inventory.seat_map(scene.showtime.showtime_id)
     await stage.inventory.seat_maps.release(
-        scene.showtime.showtime_id, list(seat_map.holds.values()), stage.clock.now()
+        scene.showtime.showtime_id, seat_map.layout, list(seat_map.holds.values()), stage.clock.now()
     )
     return scene
 

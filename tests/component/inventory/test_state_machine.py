@@ -7,7 +7,7 @@ be left open.
 
 import asyncio
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -183,7 +183,7 @@ class Sales(RuleBasedStateMachine):
         """The buyer repeats his request with the same key, after whatever became of it."""
         known = self.pick(number)
         before = self.booking(known)
-        again = Reserve(**{**vars(known.command), "retried": True})
+        again = replace(known.command, retried=True)
         try:
             booking = self.run(lambda inventory: reserve(inventory, again))
         except SeatsTaken:

@@ -13,7 +13,7 @@ from inventory_service.handlers.expire import sweep
 from service_kit.clock import ManualClock
 from service_kit.ids import new_id
 from tests.component.inventory.listening import House, Picture, listening, served
-from tests.component.inventory.stage import Stage
+from tests.component.inventory.stage import Stage, seat_layout
 
 BEAT = 0.2
 
@@ -175,6 +175,7 @@ async def test_a_new_layout_makes_everybody_start_over(stage: Stage, near_house:
     showtime = await stage.open()
     async with listening(near_house, showtime.showtime_id) as listener:
         await listener.expect("snapshot")
+        stage.near.layouts[showtime.venue.venue_id, showtime.hall_id, "2"] = seat_layout()
         await stage.database["seat_maps"].update_one(
             {"_id": showtime.showtime_id}, {"$set": {"layout.version": 2}, "$inc": {"version": 1}}
         )

@@ -81,10 +81,12 @@ async def large_showtime(stage: Stage) -> ShowtimeState:
 async def hold_and_release_half(stage: Stage, showtime: ShowtimeState, keen: Listener) -> int:
     """Two changes of 60 kB, in rounds of their own; returns the version that `keen` has heard of then."""
     seat_maps, now = stage.inventory.seat_maps, stage.clock.now()
-    hold = Hold(new_id(), new_id(), Mark.HOLD, now + timedelta(minutes=10), HALF)
-    assert await seat_maps.hold(showtime.showtime_id, [hold], [], now)
+    hold = Hold(new_id(), Mark.HOLD, now + timedelta(minutes=10), HALF)
+    sight = await seat_maps.glance(showtime.showtime_id, [])
+    assert sight
+    assert await seat_maps.hold(showtime.showtime_id, [hold], sight, now)
     assert len((await keen.expect("change")).data["held"]) == SEATS // 2
-    assert await seat_maps.release(showtime.showtime_id, [hold], now)
+    assert await seat_maps.release(showtime.showtime_id, sight.layout, [hold], now)
     told = await keen.expect("change")
     assert len(told.data["freed"]) == SEATS // 2
     version: int = told.data["version"]

@@ -133,8 +133,6 @@ async def test_a_showtime_told_by_the_catalogue_can_be_booked_and_paid(bench: Be
     await bench.status(booking_id, "confirmed")
     (event, *_) = await bench.until_heard("BookingConfirmed", booking_id)
     assert (event["data"]["status"], event["data"]["paymentId"]) == ("confirmed", payment_id)
-    (held, *_) = await bench.until_heard("SeatsHeld", booking_id)
-    assert held["version"] < event["version"]
 
 
 async def test_a_payment_told_five_times_refunds_once_when_the_seats_are_gone(bench: Bench) -> None:
@@ -296,7 +294,6 @@ async def test_every_event_that_was_written_was_published_and_the_house_is_sound
     await eventually(pending, until=lambda left: left == 0)
     heard = {(event["type"], event["subject"]) for event in bench.heard}
     async for document in stage.database["bookings"].find({}):
-        assert ("SeatsHeld", document["_id"]) in heard
         if document["status"] == "confirmed":
             assert ("BookingConfirmed", document["_id"]) in heard
         if document["status"] == "expired":

@@ -260,7 +260,7 @@ async def test_a_thousand_messages_go_through_fifty_at_a_time(
 
 
 async def test_an_event_nobody_subscribes_to_is_no_failure(publisher: Publisher) -> None:
-    document = refund().to_document() | {"type": "SeatsHeld"}
+    document = refund().to_document() | {"type": "SeatsReleased"}
     await publisher.publish(document)
 
 

@@ -4,15 +4,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from inventory_service.domain.bits import (
-    BLOCK,
     FULL,
-    block_count,
-    from_blocks,
+    WORD,
     from_sparse,
+    from_words,
     longest_run,
     mask_of,
     positions,
-    to_blocks,
+    to_words,
+    word_count,
 )
 
 masks = st.integers(min_value=0, max_value=(1 << 300) - 1)
@@ -21,19 +21,19 @@ rows = st.lists(st.lists(st.booleans(), min_size=1, max_size=40), min_size=1, ma
 
 @given(masks)
 def test_a_set_survives_the_way_through_sparse_blocks(mask: int) -> None:
-    assert from_sparse({str(number): bits for number, bits in to_blocks(mask).items()}) == mask
+    assert from_sparse({str(number): bits for number, bits in to_words(mask).items()}) == mask
 
 
 @given(masks)
 def test_a_set_survives_the_way_through_dense_blocks(mask: int) -> None:
-    sparse = to_blocks(mask)
-    dense = [sparse.get(number, 0) for number in range(block_count(max(mask.bit_length(), 1)))]
-    assert from_blocks(dense) == mask
+    sparse = to_words(mask)
+    dense = [sparse.get(number, 0) for number in range(word_count(max(mask.bit_length(), 1)))]
+    assert from_words(dense) == mask
 
 
 @given(masks)
 def test_blocks_are_never_empty_and_never_wider_than_32_bits(mask: int) -> None:
-    assert all(0 < bits <= FULL for bits in to_blocks(mask).values())
+    assert all(0 < bits <= FULL for bits in to_words(mask).values())
 
 
 @given(st.sets(st.integers(min_value=0, max_value=2_000)))
@@ -42,11 +42,11 @@ def test_positions_of_a_mask_are_its_seats_in_ascending_order(seats: set[int]) -
 
 
 def test_the_last_seat_of_a_block_is_its_highest_bit() -> None:
-    assert to_blocks(mask_of([BLOCK - 1, BLOCK])) == {0: 1 << 31, 1: 1}
+    assert to_words(mask_of([WORD - 1, WORD])) == {0: 1 << 31, 1: 1}
 
 
 def test_a_hall_whose_seats_just_fill_its_blocks_needs_no_further_one() -> None:
-    assert [block_count(seats) for seats in (1, 31, 32, 33, 64, 65)] == [1, 1, 1, 2, 2, 3]
+    assert [word_count(seats) for seats in (1, 31, 32, 33, 64, 65)] == [1, 1, 1, 2, 2, 3]
 
 
 @given(rows)

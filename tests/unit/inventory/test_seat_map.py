@@ -12,9 +12,9 @@ from tests.unit.inventory.halls import KEY, hall, sections
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
-LIVE = Hold("live", "ann", Mark.HOLD, NOW + MINUTE, 0b000011)
-OVER = Hold("over", "bob", Mark.HOLD, NOW, 0b001100)
-SOLD = Hold("sold", "cyd", Mark.BOOKED, None, 0b110000)
+LIVE = Hold("live", Mark.HOLD, NOW + MINUTE, 0b000011)
+OVER = Hold("over", Mark.HOLD, NOW, 0b001100)
+SOLD = Hold("sold", Mark.BOOKED, None, 0b110000)
 
 
 def seat_map(*holds: Hold, taken: int = 0, booked: int = 0, **values: Any) -> SeatMap:
