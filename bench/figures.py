@@ -43,7 +43,8 @@ class Figures:
     def others(self) -> float:
         """Which share of the machine went to what is not measured here."""
         ours = sum(used for group, used in self.cpu.items() if group != MACHINE)
-        return max(0.0, self.cpu.get(MACHINE, ours) - ours) / (self.seconds * (os.cpu_count() or 1))
+        share = (self.cpu.get(MACHINE, ours) - ours) / (self.seconds * (os.cpu_count() or 1))
+        return min(1.0, max(0.0, share))
 
 
 def typical(runs: Sequence[Figures]) -> Figures:

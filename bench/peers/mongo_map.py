@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -9,9 +10,13 @@ from bench.peers.document import document_of
 from inventory_service.domain.booking import Booking
 from service_kit.mongo import Database
 
+# Updates of one document get in each other's way in the server: with more than so many at once there are fewer holds.
+UNDER_WAY = 32
+
 
 class MongoMap:
     def __init__(self, database: Database) -> None:
+        self._turn = asyncio.Semaphore(UNDER_WAY)
         self._maps = database["peer_map"]
         self._bookings = database["peer_map_bookings"]
 
@@ -32,7 +37,9 @@ class MongoMap:
         return found is not None
 
     async def hold(self, house: str, first: int, booking: Booking) -> bool:
-        if not await self.take(house, first, booking.id, booking.held_until):
+        async with self._turn:
+            held = await self.take(house, first, booking.id, booking.held_until)
+        if not held:
             return False
         await self._bookings.insert_one({"_id": booking.id, **document_of(booking)})
         return True
