@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 
 import psutil
 
+MACHINE = "machine"
+
 
 @dataclass(frozen=True)
 class Figures:
@@ -37,6 +39,12 @@ class Figures:
         """CPU seconds for 1,000 done."""
         return self.cpu.get(group, 0.0) * 1_000 / max(1, self.done)
 
+    @property
+    def others(self) -> float:
+        """Which share of the machine went to what is not measured here."""
+        ours = sum(used for group, used in self.cpu.items() if group != MACHINE)
+        return max(0.0, self.cpu.get(MACHINE, ours) - ours) / (self.seconds * (os.cpu_count() or 1))
+
 
 def typical(runs: Sequence[Figures]) -> Figures:
     """The run with the median rate; of two in the middle the slower one."""
@@ -51,7 +59,10 @@ class Meter:
         self._groups = {name: _family(pid) for name, pid in groups.items()}
 
     def read(self) -> dict[str, float]:
-        return {name: sum(_used(process) for process in group) for name, group in self._groups.items()}
+        """And of the whole machine."""
+        used = {name: sum(_used(process) for process in group) for name, group in self._groups.items()}
+        times = psutil.cpu_times()
+        return {**used, MACHINE: times.user + times.system + times.softirq + times.irq + times.steal}
 
 
 def _family(pid: int) -> list[psutil.Process]:

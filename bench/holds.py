@@ -93,12 +93,12 @@ def _product(site: Site, callers: int, make: MakeAsks = Distinct, seats: int = H
     async def run() -> Figures:
         pairs = pairs_of(seats)
         houses = await open_houses(site.inventory, seats, site.houses(PRODUCT_RATE, len(pairs)))
-        return await race(callers, site.seconds, make(houses, pairs), _reserving(site), site.meter())
+        return await race(callers, site.seconds, make(houses, pairs), reserving(site), site.meter())
 
     return run
 
 
-def _reserving(site: Site) -> Hold:
+def reserving(site: Site) -> Hold:
     """The whole use case: hold, price, booking; all answers complete."""
 
     async def hold(ask: Ask) -> bool:
@@ -125,7 +125,7 @@ def _nearly_sold_out(site: Site) -> Run:
         free = random.sample(pairs, round(len(pairs) * (1 - SOLD)))
         houses = await open_houses(site.inventory, LARGE, site.houses(PRODUCT_RATE, len(free)))
         await _sell_all_but(site, houses, free)
-        return await race(CALLERS, site.seconds, Distinct(houses, free), _reserving(site), site.meter())
+        return await race(CALLERS, site.seconds, Distinct(houses, free), reserving(site), site.meter())
 
     return run
 
@@ -137,14 +137,14 @@ async def _sell_all_but(site: Site, houses: Sequence[str], free: Sequence[int]) 
     change = {"$set": {"taken": blocks, "booked": blocks}, "$inc": {"version": 1}}
     await site.database["seat_maps"].update_many({"_id": {"$in": list(houses)}}, change)
     somebodys = next(first for first in pairs_of(LARGE) if first not in free)
-    if await _reserving(site)(Ask(houses[0], somebodys)):
+    if await reserving(site)(Ask(houses[0], somebodys)):
         raise RuntimeError("a seat that was sold could be had: the maps are kept differently now")
 
 
 async def _many_live_holds(site: Site) -> None:
     """One house that fills with holds for as long as it may take, and what it still gives then. Not repeated."""
     (house,) = await open_houses(site.inventory, VAST, 1)
-    asks, hold = Distinct([house], pairs_of(VAST), share=1.0), _reserving(site)
+    asks, hold = Distinct([house], pairs_of(VAST), share=1.0), reserving(site)
     deadline, live = time.perf_counter() + FILLING_SECONDS, 0
 
     async def fill() -> None:

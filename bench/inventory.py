@@ -7,41 +7,50 @@ run with the median rate counts.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 
 import uvloop
 from rich.console import Console
 
-from bench import engines, holds, initializer
+from bench import engines, holds, http, initializer
 from bench.engines import Engine
 from bench.site import Site, open_site
 from bench.table import Report, machine
 
-PARTS: dict[str, Callable[[Site], Awaitable[None]]] = {
-    "holds": holds.measure,
-    "initializer": initializer.measure,
+Peers = Mapping[str, Engine | None]
+PARTS: dict[str, Callable[[Site, Peers], Awaitable[None]]] = {
+    "holds": lambda site, _: holds.measure(site),
+    "initializer": lambda site, _: initializer.measure(site),
+    "http": http.measure,
 }
 
 
-async def _run(engine: Engine, options: argparse.Namespace, report: Report) -> None:
-    async with open_site(engine, options.seconds, options.repeats, report) as site:
-        for part in options.parts or PARTS:
-            print(part, flush=True)
-            await PARTS[part](site)
+async def _run(mongo: Engine, peers: Peers, options: argparse.Namespace, report: Report) -> None:
+    for part in options.parts or PARTS:
+        print(part, flush=True)
+        # Each on a database of its own, so that none works on what the one before has left.
+        async with open_site(mongo, options.seconds, options.repeats, report) as site:
+            await PARTS[part](site, peers)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.inventory")
-    parser.add_argument("parts", nargs="*", help=f"of {', '.join(PARTS)}; all of them unless some are named")
+    parser.add_argument("parts", nargs="*", choices=[*PARTS, []], help="only these; all of them unless some are named")
     parser.add_argument("--seconds", type=float, default=5, help="how long each way is measured")
-    parser.add_argument("--repeats", type=int, default=3, help="how often; the median counts")
+    parser.add_argument("--repeats", type=int, default=3, help="how often; the run with the median rate counts")
     parser.add_argument("--markdown", type=Path, help="write the tables to this file too")
     options = parser.parse_args()
     report = Report(conditions=machine())
-    with engines.mongo() as mongo:
-        uvloop.run(_run(mongo, options, report))
-    report.show(Console(width=180))
+    with ExitStack() as stack:
+        mongo = stack.enter_context(engines.mongo())
+        peers = {
+            "postgres": stack.enter_context(engines.postgres()),
+            "redis": stack.enter_context(engines.redis()),
+        }
+        uvloop.run(_run(mongo, peers, options, report))
+    report.show(Console(width=200))
     if options.markdown:
         report.write_markdown(options.markdown)
 

@@ -87,7 +87,7 @@ class Report:
         yield "Bars", ("row", "what", "reached", "bar", ""), [finding.cells() for finding in self.findings]
         heads = ("way", "per s", "all runs", "p50 ms", "p99 ms", "refused", "failed")
         cpu = [f"CPU s/1,000: {group}" for group in CPU_GROUPS]
-        yield "Ways", (*heads, *cpu), [_way(name, runs) for name, runs in self.ways.items()]
+        yield "Ways", (*heads, *cpu, "others' CPU"), [_way(name, runs) for name, runs in self.ways.items()]
 
 
 def machine() -> list[str]:
@@ -111,7 +111,7 @@ def _way(name: str, runs: Sequence[Figures]) -> Cells:
     cpu = [f"{run.cpu_per_thousand(group):.2f}" if group in run.cpu else "" for group in CPU_GROUPS]
     spread = f"{_number(rates[0])} to {_number(rates[-1])}" if len(rates) > 1 else ""
     latencies = [f"{run.percentile(percent) * 1_000:.1f}" if run.latencies else "" for percent in (50, 99)]
-    return name, _number(run.rate), spread, *latencies, f"{run.refused:,}", f"{run.failed:,}", *cpu
+    return name, _number(run.rate), spread, *latencies, f"{run.refused:,}", f"{run.failed:,}", *cpu, f"{run.others:.0%}"
 
 
 def _number(value: float) -> str:

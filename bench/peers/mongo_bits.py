@@ -1,4 +1,4 @@
-"""MongoDB with the product's own representation, bits in blocks and live holds beside, but one update per request."""
+"""MongoDB with the product's own representation, bits in words and live holds beside, but one update per request."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from datetime import datetime
 from bson.int64 import Int64
 
 from bench.peers.document import document_of
-from inventory_service.domain.bits import WORD, word_count
 from inventory_service.domain.booking import Booking
 from service_kit.mongo import Database
+
+# Of 64 bits only half are used, so that none is the sign.
+WORD = 32
 
 
 class MongoBits:
@@ -19,17 +21,19 @@ class MongoBits:
         self._bookings = database["peer_bits_bookings"]
 
     async def prepare(self, houses: Sequence[str], seats: int) -> None:
-        taken = [Int64(0)] * word_count(seats)
+        # Makes the collection, which the first of many inserts at once would take a second to do.
+        await self._bookings.create_index("_id")
+        taken = [Int64(0)] * -(-seats // WORD)
         await self._maps.insert_many([{"_id": house, "taken": taken, "holds": {}} for house in houses])
 
     async def take(self, house: str, first: int, booking_id: str, until: datetime) -> bool:
-        block, bit = divmod(first, WORD)
+        word, bit = divmod(first, WORD)
         mask = Int64(3 << bit)
         found = await self._maps.find_one_and_update(
-            {"_id": house, f"taken.{block}": {"$bitsAllClear": [bit, bit + 1]}},
+            {"_id": house, f"taken.{word}": {"$bitsAllClear": [bit, bit + 1]}},
             {
-                "$bit": {f"taken.{block}": {"or": mask}},
-                "$set": {f"holds.{booking_id}": {"until": until, "seats": {str(block): mask}}},
+                "$bit": {f"taken.{word}": {"or": mask}},
+                "$set": {f"holds.{booking_id}": {"until": until, "seats": {str(word): mask}}},
             },
             {"_id": 1},
         )
