@@ -1,12 +1,14 @@
 """MongoDB clients with the durability the whole product rests on: majority and journal."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
 from bson.codec_options import CodecOptions
 from pymongo import AsyncMongoClient
+from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.asynchronous.database import AsyncDatabase
+from pymongo.errors import BulkWriteError, OperationFailure
 from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
@@ -14,6 +16,7 @@ from service_kit.settings import KitSettings
 
 Document = dict[str, Any]
 Database = AsyncDatabase[Document]
+DUPLICATE_KEY = 11000
 
 
 @asynccontextmanager
@@ -36,6 +39,30 @@ async def open_database(settings: KitSettings, service: str) -> AsyncIterator[Da
         )
     finally:
         await client.close()
+
+
+async def insert_new(collection: AsyncCollection[Document], documents: Sequence[Document]) -> list[bool | Exception]:
+    """Insert all in one write: for each whether it is new, or the error because of which it could not be written."""
+    outcomes: list[bool | Exception] = [True] * len(documents)
+    try:
+        await collection.insert_many(documents, ordered=False)
+    except BulkWriteError as error:
+        if error.details["writeConcernErrors"]:
+            raise
+        for fault in error.details["writeErrors"]:
+            known = is_known_already(fault)
+            outcomes[fault["index"]] = False if known else OperationFailure(fault["errmsg"], fault["code"])
+    return outcomes
+
+
+def is_known_already(fault: Mapping[str, Any]) -> bool:
+    """Whether one write of a bulk failed only because its document is there."""
+    return bool(fault["code"] == DUPLICATE_KEY)
+
+
+def only_known_already(error: BulkWriteError) -> bool:
+    """Whether nothing failed but writes of documents that are there."""
+    return all(map(is_known_already, error.details["writeErrors"]))
 
 
 async def ping(database: Database) -> None:

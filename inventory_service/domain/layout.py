@@ -116,19 +116,20 @@ class Layout:
         """Where the seats are: aisles, neighbouring rows, and how good each seat is."""
         return Plan(self.seats, self.places, self.row_ends)
 
-    @property
+    @cached_property
     def segment_ends(self) -> int:
         """The last seat before every end of a row and before every aisle: as `row_ends`, but for who sits together."""
         return self.plan.segment_ends
 
     def mask(self, seat_ids: Iterable[str]) -> int:
         """The set of these seats. Raises UnknownSeats."""
-        ids = list(seat_ids)
-        unknown = [seat_id for seat_id in ids if seat_id not in self.position]
-        if unknown:
+        ids, known = list(seat_ids), self.position
+        try:
+            return mask_of([known[seat_id] for seat_id in ids])
+        except KeyError as error:
+            unknown = [seat_id for seat_id in ids if seat_id not in known]
             faults = [(f"/seatIds/{ids.index(seat_id)}", "no such seat in this hall") for seat_id in unknown]
-            raise UnknownSeats(faults=faults, seat_ids=unknown)
-        return mask_of(self.position[seat_id] for seat_id in ids)
+            raise UnknownSeats(faults=faults, seat_ids=unknown) from error
 
     def ids(self, mask: int) -> list[str]:
         return [self.seats[position].id for position in positions(mask)]
@@ -153,8 +154,6 @@ def require_valid_selection(seat_ids: Sequence[str]) -> None:
             f"A booking has at most {MOST_SEATS_PER_BOOKING} seats",
             faults=[("/seatIds", f"at most {MOST_SEATS_PER_BOOKING}")],
         )
-    seen: set[str] = set()
-    for index, seat_id in enumerate(seat_ids):
-        if seat_id in seen:
-            raise Invalid("A seat is named twice", faults=[(f"/seatIds/{index}", "named twice")])
-        seen.add(seat_id)
+    if len(set(seat_ids)) < len(seat_ids):
+        again = next(index for index, seat_id in enumerate(seat_ids) if seat_id in seat_ids[:index])
+        raise Invalid("A seat is named twice", faults=[(f"/seatIds/{again}", "named twice")])

@@ -46,7 +46,7 @@ class Mark(StrEnum):
     RELEASED = "released"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Hold:
     """An entry in `holds`. The marks never expire (`until` is None); a booked one names its payment, if any."""
 

@@ -32,7 +32,7 @@ WAITING = 4_096
 REMEMBERED = 10_000
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Wanted:
     """`retried`: an earlier try of the same request may have left its hold, which then is its own."""
 
@@ -43,7 +43,7 @@ class Wanted:
     retried: bool
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Taken:
     """The hold as it is in the map, and the showtime version that the map follows."""
 

@@ -14,8 +14,8 @@ from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import BulkWriteError
 
 from inventory_service.domain.layout import Layout, LayoutKey
-from inventory_service.store.common import Document, only_known_already
 from messaging.events import ShowtimeState
+from service_kit.mongo import Document, only_known_already
 from service_kit.tasks import OnceAtATime
 
 FetchLayout = Callable[[str, LayoutKey], Awaitable[Document]]

@@ -28,9 +28,9 @@ from pymongo.errors import BulkWriteError
 from inventory_service.domain.bits import FULL, from_sparse, from_words, positions, to_words, word_count
 from inventory_service.domain.layout import LayoutKey
 from inventory_service.domain.seat_map import Block, Glance, Hold, Mark, SeatMap
-from inventory_service.store.common import Document, only_known_already
 from messaging.events import ShowtimeState
 from messaging.outbox import ensure_outbox_index
+from service_kit.mongo import Document, only_known_already
 
 # A mark lives for milliseconds; one that is older was left by a crash.
 MARK_CHECKED_AFTER = timedelta(seconds=15)
