@@ -25,27 +25,28 @@ from marquee.engines.plan import VARIABLES
 from marquee.supervisor import Ready, tie_to_parent
 
 STARTING_SECONDS = 60.0
-NOT_INSTALLED = "not installed"
+MONGO_TERMS = "MongoDB: a replica set of one, writes wait for majority and journal"
 
 
 @dataclass(frozen=True)
 class Engine:
-    """`pid` is 0 for one given by its URL: what it uses can't be told."""
+    """`pid` is 0 for one given by its URL: what it uses can't be told. `terms` say how safely it keeps things."""
 
     url: str
     pid: int
+    terms: str
 
 
 @contextmanager
 def mongo() -> Iterator[Engine]:
     """The one of MARQUEE_MONGO_URL, else a native one of our own."""
     if given := os.environ.get(VARIABLES["mongo"]):
-        yield Engine(given, 0)
+        yield Engine(given, 0, MONGO_TERMS)
         return
     with _home() as home:
         url, (spec,) = native.mongo(home)
         with _running(spec.argv, home / "log", spec.ready) as pid:
-            yield Engine(url, pid)
+            yield Engine(url, pid, MONGO_TERMS)
 
 
 @contextmanager
@@ -74,7 +75,8 @@ def postgres() -> Iterator[Engine | None]:
         argv += [word for name, value in options.items() for word in ("-c", f"{name}={value}")]
         ready = _port_answers(port)
         with _running([*_as(user), *argv], home / "log", ready, stop=signal.SIGINT) as pid:
-            yield Engine(f"postgresql://bench@127.0.0.1:{port}/postgres", pid)
+            terms = f"PostgreSQL {programs[-1].parent.name}: fsync on, synchronous_commit on"
+            yield Engine(f"postgresql://bench@127.0.0.1:{port}/postgres", pid, terms)
 
 
 @contextmanager
@@ -89,7 +91,7 @@ def redis() -> Iterator[Engine | None]:
         argv = [program, "--bind", "127.0.0.1", "--port", str(port), "--dir", str(home), "--save", ""]
         argv += ["--appendonly", "yes", "--appendfsync", "always", "--daemonize", "no"]
         with _running(argv, home / "log", _port_answers(port)) as pid:
-            yield Engine(f"redis://127.0.0.1:{port}", pid)
+            yield Engine(f"redis://127.0.0.1:{port}", pid, "Redis: appendonly yes, appendfsync always")
 
 
 @contextmanager

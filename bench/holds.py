@@ -53,10 +53,10 @@ async def _hot(site: Site) -> None:
     for callers in (FEW, MANY):
         ways[_name(callers)] = _product(site, callers)
     await site.compare(ways)
-    for load in loads:
-        for row, peer_name, bar in (("1a", "map", 40), ("1b", "bits", 15)):
+    for rows, load in zip(("ab", "cd"), loads, strict=True):
+        for row, peer_name, bar in zip(rows, peers, (40, 15), strict=True):
             site.report.ratio(
-                row,
+                f"1{row}",
                 f"hot showtime in process{load}: product ÷ {peer_name}, one at a time",
                 f"in process: product{load}, {CALLERS} callers",
                 f"in process: {peer_name}{load}, {RAW_CALLERS} callers",
@@ -116,7 +116,7 @@ async def _sizes(site: Site) -> None:
     small, large = f"in process: {SMALL} seats, empty", f"in process: {LARGE:,} seats, {SOLD:.0%} sold"
     await site.compare({small: _product(site, CALLERS, seats=SMALL), large: _nearly_sold_out(site)})
     what = f"in process, {CALLERS} callers: {LARGE:,} seats {SOLD:.0%} sold ÷ {SMALL} seats empty"
-    site.report.ratio("5", what, large, small, 0.4)
+    site.report.ratio("5a", what, large, small, 0.4)
 
 
 def _nearly_sold_out(site: Site) -> Run:
@@ -157,4 +157,5 @@ async def _many_live_holds(site: Site) -> None:
     name = f"in process: {VAST:,} seats, {live:,} live holds"
     site.report.ways[name] = [await race(CALLERS, site.seconds, asks, hold, site.meter())]
     small = f"in process: {SMALL} seats, empty"
-    site.report.ratio("5", f"in process: {VAST:,} seats with {live:,} live holds ÷ {SMALL} seats empty", name, small)
+    what = f"in process, {CALLERS} callers: {VAST:,} seats with {live:,} live holds ÷ {SMALL} seats empty"
+    site.report.ratio("5b", what, name, small)

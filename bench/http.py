@@ -48,10 +48,16 @@ class Shop:
     pids: Mapping[str, int]
 
     def meter(self, peer: str = "") -> Meter:
-        return self.site.meter(api=self.api.pid, engine=self.pids.get(peer, self.site.mongo_pid))
+        return self.site.meter(API=self.api.pid, engine=self.pids.get(peer, self.site.mongo_pid))
 
-    async def call(self, callers: int, source: Source, peer: str = "") -> Figures:
-        return await closed_loop(self.api.address, callers, source, self.site.seconds, self.meter(peer))
+    async def hold(
+        self, prefix: str, asks: Asks, callers: int = CALLERS, *, keyed: bool = False, peer: str = ""
+    ) -> Figures:
+        source, seconds = self.requests(prefix, asks, keyed=keyed), self.site.seconds
+        return await closed_loop(self.api.address, callers, source, seconds, self.meter(peer), had=asks.held)
+
+    def requests(self, prefix: str, asks: Asks, *, keyed: bool = False) -> Source:
+        return reserve_requests(prefix, asks, self.tokens, keyed=keyed)
 
 
 async def measure(site: Site, engines: Mapping[str, Engine | None]) -> None:
@@ -91,7 +97,7 @@ async def _hot(shop: Shop) -> None:
     ways |= {keyed: _product(shop, keyed=True), contended: _product(shop, make=Contended)}
     await shop.site.compare(ways)
     report = shop.site.report
-    report.ratio("2", "hot showtime over HTTP: product ÷ empty route", PEAK, empty, 0.8)
+    report.ratio("2a", "hot showtime over HTTP: product ÷ empty route", PEAK, empty, 0.8)
     for row, name, what, bar in (
         ("3a", "map", "map keyed by seat id, one at a time", 5),
         ("3b", "postgres", "PostgreSQL, a row per seat", 2),
@@ -99,7 +105,7 @@ async def _hot(shop: Shop) -> None:
     ):
         report.ratio(row, f"hot showtime over HTTP: product ÷ {what}", PEAK, peers.get(name, ""), bar)
     report.ratio("4b", f"hot showtime over HTTP: {MANY} callers ÷ {FEW} callers", _name(MANY), _name(FEW), 0.95)
-    report.ratio("2", "hot showtime over HTTP: with Idempotency-Key ÷ without", keyed, PEAK)
+    report.ratio("2b", "hot showtime over HTTP: with Idempotency-Key ÷ without", keyed, PEAK)
 
 
 def _name(callers: int) -> str:
@@ -109,15 +115,14 @@ def _name(callers: int) -> str:
 def _empty(shop: Shop) -> Run:
     async def run() -> Figures:
         houses = [new_id() for _ in range(shop.site.houses(HTTP_RATE, len(pairs_of(HOT_SEATS))))]
-        return await shop.call(CALLERS, _requests(shop, "/bench/empty", Distinct(houses, pairs_of(HOT_SEATS))))
+        return await shop.hold("/bench/empty", Distinct(houses, pairs_of(HOT_SEATS)))
 
     return run
 
 
 def _product(shop: Shop, callers: int = CALLERS, *, make: MakeAsks = Distinct, keyed: bool = False) -> Run:
     async def run() -> Figures:
-        asks = await _open_hot(shop, make)
-        return await shop.call(callers, _requests(shop, PRODUCT, asks, keyed=keyed))
+        return await shop.hold(PRODUCT, await _open_hot(shop, make), callers, keyed=keyed)
 
     return run
 
@@ -132,13 +137,9 @@ def _peer(shop: Shop, name: str) -> Run:
         pairs = pairs_of(HOT_SEATS)
         houses = [new_id() for _ in range(shop.site.houses(HTTP_RATE, len(pairs)))]
         await shop.peers[name].prepare(houses, HOT_SEATS)
-        return await shop.call(CALLERS, _requests(shop, f"/bench/{name}", Distinct(houses, pairs)), name)
+        return await shop.hold(f"/bench/{name}", Distinct(houses, pairs), peer=name)
 
     return run
-
-
-def _requests(shop: Shop, prefix: str, asks: Asks, *, keyed: bool = False) -> Source:
-    return reserve_requests(prefix, asks, shop.tokens, keyed=keyed)
 
 
 # --- latency --------------------------------------------------------------------------------------------------------
@@ -150,7 +151,7 @@ async def _latency(shop: Shop) -> None:
     name = "HTTP: product, open loop at half the peak"
 
     async def run() -> Figures:
-        source = _requests(shop, PRODUCT, await _open_hot(shop, Distinct))
+        source = shop.requests(PRODUCT, await _open_hot(shop, Distinct))
         address, meter = shop.api.address, shop.meter()
         return await open_loop(address, OPEN_LOOP_CALLERS, source, site.seconds, meter, per_second=per_second)
 
@@ -167,14 +168,14 @@ async def _cool(shop: Shop) -> None:
     product, raw, shell = (f"cool: {way}" for way in ("product over HTTP", "bits in process", "bits over HTTP"))
     await shop.site.compare({product: _cool_product(shop), raw: _cool_raw(shop), shell: _cool_peer(shop)})
     what = f"{COOL_HOUSES:,} cool showtimes: product over HTTP ÷ bit blocks one at a time"
-    shop.site.report.ratio("6", f"{what}, in process", product, raw, 0.6)
-    shop.site.report.ratio("6", f"{what}, in the same shell", product, shell)
+    shop.site.report.ratio("6a", f"{what}, in process", product, raw, 0.6)
+    shop.site.report.ratio("6b", f"{what}, in the same shell", product, shell)
 
 
 def _cool_product(shop: Shop) -> Run:
     async def run() -> Figures:
         houses = await open_houses(shop.site.inventory, SMALL, COOL_HOUSES)
-        return await shop.call(CALLERS, _requests(shop, PRODUCT, Scattered(houses, pairs_of(SMALL))))
+        return await shop.hold(PRODUCT, Scattered(houses, pairs_of(SMALL)))
 
     return run
 
@@ -194,7 +195,7 @@ def _cool_peer(shop: Shop) -> Run:
     async def run() -> Figures:
         houses = [new_id() for _ in range(COOL_HOUSES)]
         await shop.peers["bits"].prepare(houses, SMALL)
-        return await shop.call(CALLERS, _requests(shop, "/bench/bits", Scattered(houses, pairs_of(SMALL))))
+        return await shop.hold("/bench/bits", Scattered(houses, pairs_of(SMALL)))
 
     return run
 
@@ -231,6 +232,6 @@ async def _etag(shop: Shop, path: str) -> str:
 
 def _reading(shop: Shop, request: bytes) -> Run:
     async def run() -> Figures:
-        return await shop.call(CALLERS, lambda: request)
+        return await closed_loop(shop.api.address, CALLERS, lambda: request, shop.site.seconds, shop.meter())
 
     return run

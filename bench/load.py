@@ -70,8 +70,9 @@ class Load:
     What was asked for within the measured window counts, whenever it is answered.
     """
 
-    def __init__(self, source: Source, seconds: float, meter: Meter) -> None:
+    def __init__(self, source: Source, seconds: float, meter: Meter, had: Callable[[], None]) -> None:
         self._source = source
+        self._had = had
         self._seconds = seconds
         self._meter = meter
         self._statuses: Counter[bytes] = Counter()
@@ -111,12 +112,16 @@ class Load:
         if self._begins >= self._ends:
             raise RuntimeError("there was too little to ask for: it was used up while warming up")
         done, refused = (sum(self._statuses[status] for status in kind) for kind in (DONE, REFUSED))
+        if not done:
+            raise RuntimeError(f"nothing came of it: {dict(self._statuses)}")
         failed = self._statuses.total() - done - refused
         took = self._ends - self._begins
         return Figures(done, took, refused, failed, sorted(self._latencies), spent(*self._cpu))
 
     def note(self, caller: Caller, status: bytes) -> None:
         """Count an answer."""
+        if status in DONE:
+            self._had()
         if self._begins <= caller.asked < self._ends:
             self._statuses[status] += 1
             self._latencies.append(clock() - caller.asked)
@@ -156,9 +161,15 @@ class Load:
             self._over.set_exception(ConnectionError("the server closed a connection in the middle of a run"))
 
 
-async def closed_loop(address: Address, callers: int, source: Source, seconds: float, meter: Meter) -> Figures:
-    """Each caller asks again as soon as he has his answer."""
-    load = Load(source, seconds, meter)
+def nothing() -> None:
+    pass
+
+
+async def closed_loop(
+    address: Address, callers: int, source: Source, seconds: float, meter: Meter, *, had: Callable[[], None] = nothing
+) -> Figures:
+    """Each caller asks again as soon as he has his answer. `had` is told of each who got what he asked for."""
+    load = Load(source, seconds, meter, had)
 
     def answered(caller: Caller, status: bytes) -> None:
         load.note(caller, status)
@@ -180,7 +191,7 @@ async def open_loop(
 
     Latency counts from when a request was due: who has to wait for a free connection, or for a late timer, waits.
     """
-    load = Load(source, seconds, meter)
+    load = Load(source, seconds, meter, nothing)
     loop = asyncio.get_running_loop()
     waiting: deque[float] = deque()
     due = float("inf")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -37,13 +38,13 @@ class Site:
         """Run each way in turn, and all of them again: what else the machine does meanwhile falls on all alike."""
         for _ in range(self.repeats):
             for name, run in ways.items():
-                print(f"  {name}", flush=True)
+                print(f"  {name}", file=sys.stderr, flush=True)
                 self.report.ways.setdefault(name, []).append(await run())
 
     def meter(self, **groups: int) -> Meter:
-        """Of this process as the client, of MongoDB as the engine unless another is named, and of others by pid."""
-        engine = {"engine": self.mongo_pid} if self.mongo_pid else {}
-        return Meter({"client": os.getpid(), **engine, **{name: pid for name, pid in groups.items() if pid}})
+        """Of this process as the callers, of MongoDB as the engine unless another is named, and of others by pid."""
+        named = {"engine": self.mongo_pid, **groups}
+        return Meter({"callers": os.getpid(), **{name: pid for name, pid in named.items() if pid}})
 
     def houses(self, per_second: int, pairs: int) -> int:
         """How many houses a way needs that holds at most so many pairs a second."""
@@ -68,7 +69,5 @@ async def open_site(engine: Engine, seconds: float, repeats: int, report: Report
         )
         database = await stack.enter_async_context(open_database(settings, "inventory"))
         stack.push_async_callback(database.client.drop_database, database.name)
-        build = await database.client.server_info()
-        report.conditions.append(f"MongoDB {build['version']}, writes wait for majority and journal")
         inventory = await stack.enter_async_context(open_inventory(settings, database))
         yield Site(settings, database, inventory, near, engine.pid, seconds, repeats, report)

@@ -15,8 +15,8 @@ from rich.table import Table
 
 from bench.figures import Figures, typical
 
-# Groups of processes whose CPU time is told, in the order of the columns.
-CPU_GROUPS = ("client", "api", "engine")
+# Processes whose CPU time is told: the callers' (in process it is the product's too), the HTTP API's, the engine's.
+CPU_GROUPS = ("callers", "API", "engine")
 Cells = Sequence[str]
 
 
@@ -67,6 +67,10 @@ class Report:
     def rate(self, way: str) -> float:
         return typical(self.ways[way]).rate
 
+    @property
+    def sorted_findings(self) -> list[Finding]:
+        return sorted(self.findings, key=lambda finding: finding.row)
+
     def show(self, console: Console) -> None:
         for title, heads, rows in self._tables():
             table = Table(*heads, title=title, title_justify="left")
@@ -84,7 +88,7 @@ class Report:
         path.write_text("\n\n".join(parts) + "\n")
 
     def _tables(self) -> Iterable[tuple[str, Cells, list[Cells]]]:
-        yield "Bars", ("row", "what", "reached", "bar", ""), [finding.cells() for finding in self.findings]
+        yield "Bars", ("row", "what", "reached", "bar", ""), [finding.cells() for finding in self.sorted_findings]
         heads = ("way", "per s", "all runs", "p50 ms", "p99 ms", "refused", "failed")
         cpu = [f"CPU s/1,000: {group}" for group in CPU_GROUPS]
         yield "Ways", (*heads, *cpu, "others' CPU"), [_way(name, runs) for name, runs in self.ways.items()]
