@@ -26,7 +26,7 @@ from messaging.topology import Topology
 from service_kit.app import open_kit, service_app
 from service_kit.clients import service_client
 from service_kit.clock import Clock, SystemClock
-from service_kit.mongo import Database, open_database, ping
+from service_kit.mongo import Database, open_database, ping, same_time
 from service_kit.tasks import background, every
 
 SWEEP_SECONDS = 1.0
@@ -68,7 +68,10 @@ def create_app(settings: Settings, clock: Clock | None = None) -> FastAPI:
             open_live(inventory, encode) as live,
             open_kit(
                 settings,
-                checks={"mongodb": partial(ping, database)},
+                checks={
+                    "mongodb": partial(ping, database),
+                    "clock": partial(same_time, database, inventory.clock),
+                },
                 idempotency=database["idempotency"],
                 clock=clock,
             ) as kit,

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from bson.codec_options import CodecOptions
@@ -12,11 +13,14 @@ from pymongo.errors import BulkWriteError, OperationFailure
 from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
+from service_kit.clock import Clock
 from service_kit.settings import KitSettings
 
 Document = dict[str, Any]
 Database = AsyncDatabase[Document]
 DUPLICATE_KEY = 11000
+# Of what holds last at least, little enough.
+CLOCKS_APART = timedelta(seconds=5)
 
 
 @asynccontextmanager
@@ -68,3 +72,15 @@ def only_known_already(error: BulkWriteError) -> bool:
 async def ping(database: Database) -> None:
     """Readiness check: a primary answers."""
     await database.command("ping")
+
+
+class ClockWrong(Exception):
+    """This process's clock and the database's are apart; by it holds would end too early or too late."""
+
+
+async def same_time(database: Database, clock: Clock) -> None:
+    """Readiness check: the clock agrees with that of the database, which all processes share. Raises ClockWrong."""
+    theirs: datetime = (await database.command("hello"))["localTime"].replace(tzinfo=UTC)
+    apart = abs(theirs - clock.now())
+    if apart > CLOCKS_APART:
+        raise ClockWrong(f"{apart} apart")

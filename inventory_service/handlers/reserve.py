@@ -82,7 +82,8 @@ async def _take(
     until = now + timedelta(seconds=command.hold_seconds)
     for _ in range(ATTEMPTS):
         layout = await inventory.layouts.get(showtime.venue.venue_id, key or inventory.layout_key(showtime))
-        wanted = Wanted(command.booking_id, until, _wish(layout, showtime, command), None, command.retried)
+        wish = _wish(layout, showtime, command)
+        wanted = Wanted(command.booking_id, until, wish, None, command.retried, showtime.version)
         try:
             outcome = await inventory.box_office.take(command.showtime_id, wanted)
         except SingleSeatLeft:

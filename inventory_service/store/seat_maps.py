@@ -147,6 +147,33 @@ class SeatMaps:
 
         What the map is like afterwards; None where the condition did not hold.
         """
+        condition, update = self._taking(showtime_id, holds, sight, now)
+        found = await self.collection.find_one_and_update(
+            condition, update, GLANCED, return_document=ReturnDocument.AFTER
+        )
+        return _glance(found, sight.blocks) if found else None
+
+    async def hold_each(self, wanted: Sequence[tuple[str, Hold, Glance]], now: datetime) -> list[bool]:
+        """As `hold`, for single holds of different showtimes in one write; whether each has its seats.
+
+        The maps are not read afterwards, so each must also follow the showtime version of its sight.
+        """
+        changes = []
+        for showtime_id, hold, sight in wanted:
+            condition, update = self._taking(showtime_id, [hold], sight, now)
+            changes.append(UpdateOne(condition | {"showtimeVersion": sight.showtime_version}, update))
+        result = await self.collection.bulk_write(changes, ordered=False)
+        if result.matched_count == len(changes):
+            return [True] * len(changes)
+        # A bulk write tells how many matched, not which: those whose entry is there.
+        entries = {showtime_id: entry_of(hold.booking_id) for showtime_id, hold, _ in wanted}
+        cursor = self.collection.find({"_id": {"$in": list(entries)}}, dict.fromkeys(entries.values(), 1))
+        held = {booking_id async for document in cursor for booking_id in _holds(document)}
+        return [hold.booking_id in held for _, hold, _ in wanted]
+
+    def _taking(
+        self, showtime_id: str, holds: Sequence[Hold], sight: Glance, now: datetime
+    ) -> tuple[Document, Document]:
         wanted = _union(holds)
         entries = {entry_of(hold.booking_id): hold for hold in holds}
         condition = {
@@ -161,10 +188,7 @@ class SeatMaps:
         update = self._change(now, taken=(wanted, 0))
         update["$set"] |= {entry: _hold_document(hold) for entry, hold in entries.items()}
         update["$min"] = {"nextExpiry": min(hold.until for hold in holds if hold.until)}
-        found = await self.collection.find_one_and_update(
-            condition, update, GLANCED, return_document=ReturnDocument.AFTER
-        )
-        return _glance(found, sight.blocks) if found else None
+        return condition, update
 
     async def extend(self, seat_map: SeatMap, hold: Hold, until: datetime, now: datetime) -> bool:
         """Move the end of a hold that is still as it was read."""
