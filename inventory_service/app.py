@@ -15,6 +15,7 @@ from inventory_service.handlers.context import Inventory
 from inventory_service.handlers.expire import sweep
 from inventory_service.handlers.live import open_live
 from inventory_service.http import ROUTERS
+from inventory_service.http.seat_maps import Bodies
 from inventory_service.http.streams import encode
 from inventory_service.store.bookings import Bookings
 from inventory_service.store.catalogue import Layouts, Showtimes
@@ -79,6 +80,7 @@ def create_app(settings: Settings, clock: Clock | None = None) -> FastAPI:
             app.state.kit = kit
             app.state.inventory = inventory
             app.state.live = live
+            app.state.bodies = Bodies()
             yield
 
     app = service_app(name="inventory", title="Marquee inventory", lifespan=lifespan)

@@ -110,8 +110,8 @@ class Glance:
         """Raises ShowtimeCancelled, ShowtimeStarted."""
         _require_bookable(self.status, self.starts_at, now)
 
-    def may_be_claimable(self, now: datetime) -> bool:
-        """Whether some of what is taken may be under a hold that ran out."""
+    def may_have_expired(self, now: datetime) -> bool:
+        """Whether some of what is taken may be under a hold that ran out, and so be free."""
         return self.next_expiry is not None and self.next_expiry <= now
 
 
@@ -140,6 +140,10 @@ class SeatMap:
     def require_bookable(self, now: datetime) -> None:
         """Raises ShowtimeCancelled, ShowtimeStarted."""
         _require_bookable(self.status, self.starts_at, now)
+
+    def may_have_expired(self, now: datetime) -> bool:
+        """Whether some hold may have run out: then only a reading with its holds tells what is occupied."""
+        return self.next_expiry is not None and self.next_expiry <= now
 
     def expired_holds(self, now: datetime) -> list[Hold]:
         return [hold for hold in self.holds.values() if hold.expired(now)]

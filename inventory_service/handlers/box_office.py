@@ -136,7 +136,7 @@ class BoxOffice:
         for index, hold in holds.items():
             outcomes[index] = Taken(hold, seen.showtime_version)
         left = [index for index in waiting if index not in outcomes]
-        if seen.may_be_claimable(now):
+        if seen.may_have_expired(now):
             return not left
         # Who tries again may have a hold of his own, which this reading doesn't show.
         _refuse(wanted, [index for index in left if not wanted[index].retried], seen, outcomes)
@@ -175,13 +175,13 @@ class BoxOffice:
                 outcomes[index] = Taken(own, seen.showtime_version)
             elif wanted[index].wish.layout.key != seen.layout:
                 outcomes[index] = LayoutMoved(seen.layout)
-        if not seen.may_be_claimable(now):
+        if not seen.may_have_expired(now):
             _refuse(wanted, [index for index in left if index not in outcomes], seen, outcomes)
 
     async def _look(self, showtime_id: str, own: Sequence[str]) -> Glance | None:
         """A reading after holds that ran out, if there are any, have been evicted."""
         seen = await self._seat_maps.glance(showtime_id, own)
-        if seen and seen.may_be_claimable(self._clock.now()):
+        if seen and seen.may_have_expired(self._clock.now()):
             seat_map = await self._seat_maps.get(showtime_id)
             if seat_map:
                 await evict(self._seat_maps, seat_map, self._clock.now(), self._tell_expired)

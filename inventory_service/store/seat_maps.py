@@ -15,6 +15,7 @@ Sets of seats mean something under one layout only, so every change of seats has
 """
 
 import zlib
+from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -30,11 +31,15 @@ from inventory_service.domain.layout import LayoutKey
 from inventory_service.domain.seat_map import Block, Glance, Hold, Mark, SeatMap
 from messaging.events import ShowtimeState
 from messaging.outbox import ensure_outbox_index
+from service_kit.lanes import Lane
 from service_kit.mongo import Document, only_known_already
 
 # A mark lives for milliseconds; one that is older was left by a crash.
 MARK_CHECKED_AFTER = timedelta(seconds=15)
 BUCKETS = 256
+LOOKS = 256
+WAITING = 10_000
+OUTLINES_KEPT = 10_000
 # What `_glance` needs besides the blocks, which change so seldom that most readings go without.
 GLANCED = {
     "status": 1,
@@ -50,6 +55,8 @@ GLANCED = {
 class SeatMaps:
     def __init__(self, collection: AsyncCollection[Document]) -> None:
         self.collection = collection
+        self._looks: Lane[str, SeatMap | None] = Lane(self._look, batch=LOOKS, waiting=WAITING)
+        self._outlines: OrderedDict[str, SeatMap] = OrderedDict()
 
     async def prepare(self) -> None:
         # The sweeper's query: holds that have run out.
@@ -103,6 +110,24 @@ class SeatMaps:
         own = dict.fromkeys(map(entry_of, booking_ids), 1)
         document = await self.collection.find_one({"_id": showtime_id}, {**GLANCED, "blocks": 1, **own})
         return _glance(document, _blocks(document)) if document else None
+
+    async def outline(self, showtime_id: str) -> SeatMap | None:
+        """The map without its holds, read after this was asked for; who asks together shares the reading.
+
+        While a map does not change this gives the same object, and costs a question for its version.
+        """
+        return await self._looks.submit(showtime_id)
+
+    async def _look(self, showtime_ids: Sequence[str]) -> list[SeatMap | Exception | None]:
+        versions = await self.versions(list(set(showtime_ids)))
+        known = self._outlines
+        moved = [id_ for id_, version in versions.items() if id_ not in known or known[id_].version != version]
+        for seat_map in await self.outlines(moved) if moved else []:
+            known[seat_map.showtime_id] = seat_map
+        found: list[SeatMap | Exception | None] = [known[id_] if id_ in versions else None for id_ in showtime_ids]
+        while len(known) > OUTLINES_KEPT:
+            known.popitem(last=False)
+        return found
 
     async def versions(self, showtime_ids: Sequence[str]) -> dict[str, int]:
         cursor = self.collection.find({"_id": {"$in": showtime_ids}}, {"version": 1})
