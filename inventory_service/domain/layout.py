@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 from inventory_service.domain.bits import mask_of, positions
 from inventory_service.domain.choosing.plan import Place, Plan
@@ -23,9 +23,8 @@ class LayoutKey:
     version: int
 
 
-@dataclass(frozen=True, slots=True)
-class Seat:
-    """A seat; its position is its index in the layout."""
+class Seat(NamedTuple):
+    """A seat; its position is its index in the layout. A tuple, for a large hall makes 100,000 of them."""
 
     id: str
     label: str
@@ -60,13 +59,15 @@ class Layout:
         places: list[Place] = []
         ends: list[int] = []
         for section in layout["sections"]:
+            section_id = section["id"]
+            name = section.get("name") or section_id
             for row in _rows(section):
+                label, depth = row["label"], float(len(ends))
                 for number, seat in enumerate(row["seats"]):
                     place = seat.get("coordinates")
-                    places.append((place["x"], place["y"]) if place else (float(number), float(len(ends))))
-                    label = seat.get("label") or seat["id"]
-                    name = section.get("name") or section["id"]
-                    seats.append(Seat(seat["id"], label, row["label"], section["id"], name, seat["seatType"]))
+                    places.append((place["x"], place["y"]) if place else (float(number), depth))
+                    id_ = seat["id"]
+                    seats.append(Seat(id_, seat.get("label") or id_, label, section_id, name, seat["seatType"]))
                 ends.append(len(seats) - 1)
         general = frozenset(section["id"] for section in layout["sections"] if section.get("capacity") is not None)
         return cls(key, tuple(seats), mask_of(ends), tuple(places), general)
