@@ -35,7 +35,7 @@ class UnknownPromoCode(Invalid):
     slug, title = "unknown-promo-code", "This promo code is not valid for this showtime"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Line:
     seat_id: str
     label: str
@@ -53,7 +53,7 @@ class Discount:
     amount: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Price:
     currency: str
     lines: list[Line]
@@ -62,7 +62,7 @@ class Price:
 
     @property
     def total(self) -> int:
-        return sum(line.amount for line in self.lines) + sum(cut.amount for cut in self.discounts) + self.fee
+        return sum([line.amount for line in self.lines]) + sum([cut.amount for cut in self.discounts]) + self.fee
 
     def as_document(self) -> dict[str, Any]:
         """As a booking keeps it. Written out, since `dataclasses.asdict` takes longer than all else of a hold."""

@@ -46,7 +46,7 @@ class Mark(StrEnum):
     RELEASED = "released"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Hold:
     """An entry in `holds`. The marks never expire (`until` is None); a booked one names its payment, if any."""
 
@@ -114,8 +114,8 @@ class Glance:
     def paused(self, now: datetime) -> bool:
         return _later(self.paused_until, now)
 
-    def may_be_claimable(self, now: datetime) -> bool:
-        """Whether some of what is taken may be under a hold that ran out."""
+    def may_have_expired(self, now: datetime) -> bool:
+        """Whether some of what is taken may be under a hold that ran out, and so be free."""
         return self.next_expiry is not None and self.next_expiry <= now
 
 
@@ -149,6 +149,10 @@ class SeatMap:
     def require_bookable(self, now: datetime) -> None:
         """Raises ShowtimeCancelled, ShowtimeStarted."""
         _require_bookable(self.status, self.starts_at, now)
+
+    def may_have_expired(self, now: datetime) -> bool:
+        """Whether some hold may have run out: then only a reading with its holds tells what is occupied."""
+        return self.next_expiry is not None and self.next_expiry <= now
 
     def expired_holds(self, now: datetime) -> list[Hold]:
         return [hold for hold in self.holds.values() if hold.expired(now)]

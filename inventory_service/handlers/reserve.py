@@ -8,7 +8,7 @@ from inventory_service.domain.booking import Booking, ExtensionRefused, HoldExpi
 from inventory_service.domain.layout import Layout, require_valid_selection
 from inventory_service.domain.pricing import class_prices, quote, require_known_code
 from inventory_service.domain.sales import on_sale, require_on_sale
-from inventory_service.domain.wishes import BestSeats, TheseSeats, Wish
+from inventory_service.domain.wishes import BestSeats, SingleSeatLeft, TheseSeats, Wish
 from inventory_service.handlers.attempts import ATTEMPTS, Contended
 from inventory_service.handlers.box_office import Taken, Wanted
 from inventory_service.handlers.choose import Party, require_known_party
@@ -17,7 +17,7 @@ from messaging.events import ShowtimeState
 from service_kit.errors import DomainError, Invalid
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Reserve:
     """Either `seat_ids` or a `party`, for whom the best seats are chosen.
 
@@ -46,10 +46,9 @@ async def reserve(inventory: Inventory, command: Reserve) -> Booking:
         require_valid_selection(command.seat_ids)
     if command.retried and (made_before := await inventory.bookings.get(command.booking_id)):
         return made_before
-    showtime = await _showtime(inventory, command)
-    require_on_sale(showtime, inventory.now())
-    require_known_code(showtime.promotions, command.promo_code)
-    layout, taken = await _take(inventory, showtime, command)
+    now = inventory.now()
+    showtime = await _showtime(inventory, command, now)
+    showtime, layout, taken = await _take(inventory, showtime, command, now)
     try:
         if taken.showtime_version > showtime.version:  # this process had not heard yet that the showtime changed
             showtime = await inventory.showtimes.get(showtime.showtime_id, at_least=taken.showtime_version) or showtime
@@ -62,18 +61,26 @@ async def reserve(inventory: Inventory, command: Reserve) -> Booking:
     return await inventory.bookings.insert(booking)
 
 
-async def _showtime(inventory: Inventory, command: Reserve) -> ShowtimeState:
-    """As remembered: the map's version will tell after the hold. What is refused before the hold is asked for first."""
+async def _showtime(inventory: Inventory, command: Reserve, now: datetime) -> ShowtimeState:
+    """On sale, as remembered: the map's version will tell after the hold.
+
+    What is refused before the hold is asked for first. Raises NotOnSaleYet, SalesEnded, UnknownPromoCode.
+    """
     remembered = await inventory.showtime(command.showtime_id)
-    if command.promo_code or not on_sale(remembered, inventory.now()):
-        return await inventory.current_showtime(command.showtime_id)
-    return remembered
+    if command.promo_code is None and on_sale(remembered, now):
+        return remembered
+    current = await inventory.current_showtime(command.showtime_id)
+    require_on_sale(current, now)
+    require_known_code(current.promotions, command.promo_code)
+    return current
 
 
-async def _take(inventory: Inventory, showtime: ShowtimeState, command: Reserve) -> tuple[Layout, Taken]:
+async def _take(
+    inventory: Inventory, showtime: ShowtimeState, command: Reserve, now: datetime
+) -> tuple[ShowtimeState, Layout, Taken]:
     """The hold in place, under the layout that the map has. Raises what stands in the way."""
     key = inventory.box_office.layout_of(showtime.showtime_id)
-    until = inventory.now() + timedelta(seconds=command.hold_seconds)
+    until = now + timedelta(seconds=command.hold_seconds)
     for _ in range(ATTEMPTS):
         layout = await inventory.layouts.get(showtime.venue.venue_id, key or inventory.layout_key(showtime))
         try:
@@ -83,10 +90,17 @@ async def _take(inventory: Inventory, showtime: ShowtimeState, command: Reserve)
             if key in {None, layout.key}:
                 raise
             continue  # it is this process that did not know the seats yet
-        wanted = Wanted(command.booking_id, until, wish, None, command.retried)
-        outcome = await inventory.box_office.take(command.showtime_id, wanted)
+        wanted = Wanted(command.booking_id, until, wish, None, command.retried, showtime.version)
+        try:
+            outcome = await inventory.box_office.take(command.showtime_id, wanted)
+        except SingleSeatLeft:
+            current = await inventory.current_showtime(command.showtime_id)
+            if current.version == showtime.version:
+                raise
+            showtime = current  # by which the rule may be off
+            continue
         if isinstance(outcome, Taken):
-            return layout, outcome
+            return showtime, layout, outcome
         key = outcome.layout
     raise Contended
 

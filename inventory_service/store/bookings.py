@@ -6,15 +6,14 @@ from typing import Any
 
 from pymongo import ASCENDING, DESCENDING, ReturnDocument, UpdateOne
 from pymongo.asynchronous.collection import AsyncCollection
-from pymongo.errors import BulkWriteError, OperationFailure
 
 from inventory_service.domain.booking import Booking
 from inventory_service.domain.layout import LayoutKey
-from inventory_service.store.common import Document, is_known_already
 from messaging.events import BookingStatus
 from messaging.outbox import ensure_outbox_index
 from service_kit.errors import Unavailable
 from service_kit.lanes import Lane
+from service_kit.mongo import Document, insert_new
 
 BATCH = 256
 WAITING = 10_000
@@ -53,16 +52,7 @@ class Bookings:
 
     async def _insert_all(self, documents: Sequence[Document]) -> list[bool | Exception]:
         """Whether each is new; the error of one that could not be written."""
-        outcomes: list[bool | Exception] = [True] * len(documents)
-        try:
-            await self.collection.insert_many(documents, ordered=False)
-        except BulkWriteError as error:
-            if error.details["writeConcernErrors"]:
-                raise
-            for fault in error.details["writeErrors"]:
-                known = is_known_already(fault)
-                outcomes[fault["index"]] = False if known else OperationFailure(fault["errmsg"], fault["code"])
-        return outcomes
+        return await insert_new(self.collection, documents)
 
     async def get(self, booking_id: str) -> Booking | None:
         document = await self.collection.find_one({"_id": booking_id}, {"outbox": 0})

@@ -16,6 +16,7 @@ While a map is paused, and it is for the moment in which it is moved to another 
 """
 
 import zlib
+from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -29,13 +30,17 @@ from pymongo.errors import BulkWriteError
 from inventory_service.domain.bits import FULL, from_sparse, from_words, positions, to_words, word_count
 from inventory_service.domain.layout import LayoutKey
 from inventory_service.domain.seat_map import Block, Glance, Hold, Mark, SeatMap
-from inventory_service.store.common import Document, only_known_already
 from messaging.events import ShowtimeState
 from messaging.outbox import ensure_outbox_index
+from service_kit.lanes import Lane
+from service_kit.mongo import Document, only_known_already
 
 # A mark lives for milliseconds; one that is older was left by a crash.
 MARK_CHECKED_AFTER = timedelta(seconds=15)
 BUCKETS = 256
+LOOKS = 256
+WAITING = 10_000
+OUTLINES_KEPT = 10_000
 # What `_glance` needs besides the blocks, which change so seldom that most readings go without.
 GLANCED = {
     "status": 1,
@@ -52,6 +57,8 @@ GLANCED = {
 class SeatMaps:
     def __init__(self, collection: AsyncCollection[Document]) -> None:
         self.collection = collection
+        self._looks: Lane[str, SeatMap | None] = Lane(self._look, batch=LOOKS, waiting=WAITING)
+        self._outlines: OrderedDict[str, SeatMap] = OrderedDict()
 
     async def prepare(self) -> None:
         # The sweeper's query: holds that have run out.
@@ -106,6 +113,24 @@ class SeatMaps:
         document = await self.collection.find_one({"_id": showtime_id}, {**GLANCED, "blocks": 1, **own})
         return _glance(document, _blocks(document)) if document else None
 
+    async def outline(self, showtime_id: str) -> SeatMap | None:
+        """The map without its holds, read after this was asked for; who asks together shares the reading.
+
+        While a map does not change this gives the same object, and costs a question for its version.
+        """
+        return await self._looks.submit(showtime_id)
+
+    async def _look(self, showtime_ids: Sequence[str]) -> list[SeatMap | Exception | None]:
+        versions = await self.versions(list(set(showtime_ids)))
+        known = self._outlines
+        moved = [id_ for id_, version in versions.items() if id_ not in known or known[id_].version != version]
+        for seat_map in await self.outlines(moved) if moved else []:
+            known[seat_map.showtime_id] = seat_map
+        found: list[SeatMap | Exception | None] = [known[id_] if id_ in versions else None for id_ in showtime_ids]
+        while len(known) > OUTLINES_KEPT:
+            known.popitem(last=False)
+        return found
+
     async def versions(self, showtime_ids: Sequence[str]) -> dict[str, int]:
         cursor = self.collection.find({"_id": {"$in": showtime_ids}}, {"version": 1})
         return {document["_id"]: document["version"] async for document in cursor}
@@ -149,6 +174,33 @@ class SeatMaps:
 
         What the map is like afterwards; None where the condition did not hold.
         """
+        condition, update = self._taking(showtime_id, holds, sight, now)
+        found = await self.collection.find_one_and_update(
+            condition, update, GLANCED, return_document=ReturnDocument.AFTER
+        )
+        return _glance(found, sight.blocks) if found else None
+
+    async def hold_each(self, wanted: Sequence[tuple[str, Hold, Glance]], now: datetime) -> list[bool]:
+        """As `hold`, for single holds of different showtimes in one write; whether each has its seats.
+
+        The maps are not read afterwards, so each must also follow the showtime version of its sight.
+        """
+        changes = []
+        for showtime_id, hold, sight in wanted:
+            condition, update = self._taking(showtime_id, [hold], sight, now)
+            changes.append(UpdateOne(condition | {"showtimeVersion": sight.showtime_version}, update))
+        result = await self.collection.bulk_write(changes, ordered=False)
+        if result.matched_count == len(changes):
+            return [True] * len(changes)
+        # A bulk write tells how many matched, not which: those whose entry is there.
+        entries = {showtime_id: entry_of(hold.booking_id) for showtime_id, hold, _ in wanted}
+        cursor = self.collection.find({"_id": {"$in": list(entries)}}, dict.fromkeys(entries.values(), 1))
+        held = {booking_id async for document in cursor for booking_id in _holds(document)}
+        return [hold.booking_id in held for _, hold, _ in wanted]
+
+    def _taking(
+        self, showtime_id: str, holds: Sequence[Hold], sight: Glance, now: datetime
+    ) -> tuple[Document, Document]:
         wanted = _union(holds)
         entries = {entry_of(hold.booking_id): hold for hold in holds}
         condition = {
@@ -164,10 +216,7 @@ class SeatMaps:
         update = self._change(now, taken=(wanted, 0))
         update["$set"] |= {entry: _hold_document(hold) for entry, hold in entries.items()}
         update["$min"] = {"nextExpiry": min(hold.until for hold in holds if hold.until)}
-        found = await self.collection.find_one_and_update(
-            condition, update, GLANCED, return_document=ReturnDocument.AFTER
-        )
-        return _glance(found, sight.blocks) if found else None
+        return condition, update
 
     async def extend(self, seat_map: SeatMap, hold: Hold, until: datetime, now: datetime) -> bool:
         """Move the end of a hold that is still as it was read."""

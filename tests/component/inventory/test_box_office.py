@@ -9,7 +9,7 @@ from typing import Any
 from pymongo.errors import AutoReconnect
 
 from inventory_service.domain.layout import Layout
-from inventory_service.domain.seat_map import SeatsTaken
+from inventory_service.domain.seat_map import SeatsTaken, ShowtimeCancelled
 from inventory_service.domain.wishes import BestSeats, NoFreeBlock, TheseSeats
 from inventory_service.handlers.box_office import BoxOffice, Taken, Wanted
 from inventory_service.store.seat_maps import SeatMaps
@@ -28,6 +28,10 @@ class Counting:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._collection, name)
+
+    async def bulk_write(self, *arguments: Any, **options: Any) -> Any:
+        self.updates += 1
+        return await self._collection.bulk_write(*arguments, **options)
 
     async def find_one_and_update(self, *arguments: Any, **options: Any) -> Any:
         self.updates += 1
@@ -48,7 +52,7 @@ async def hall(stage: Stage, showtime: ShowtimeState) -> Layout:
 
 def wanted(stage: Stage, layout: Layout, mask: int, *, retried: bool = False) -> Wanted:
     wish = TheseSeats(layout, mask, tidy=False)
-    return Wanted(new_id(), stage.clock.now() + timedelta(minutes=10), wish, None, retried)
+    return Wanted(new_id(), stage.clock.now() + timedelta(minutes=10), wish, None, retried, 1)
 
 
 def in_the_way(layout: Layout, outcome: object) -> int:
@@ -118,7 +122,7 @@ async def test_a_crowd_that_wants_the_best_seats_gets_different_ones_in_a_few_up
     layout = await hall(stage, showtime)
     desk, counting = office(stage)
     until = stage.clock.now() + timedelta(minutes=10)
-    pairs = [Wanted(new_id(), until, BestSeats(layout, 2), None, retried=False) for _ in range(35)]
+    pairs = [Wanted(new_id(), until, BestSeats(layout, 2), None, False, 1) for _ in range(35)]
     outcomes = await take_all(desk, showtime, pairs)
     served = [outcome for outcome in outcomes if isinstance(outcome, Taken)]
     assert len(served) == 30  # all of the house's sixty seats
@@ -138,3 +142,27 @@ async def test_who_comes_when_holds_have_run_out_gets_their_seats_and_their_owne
     assert isinstance(outcomes[0], Taken)
     assert in_the_way(layout, outcomes[1]) == 0b100
     assert (await stage.document(first))["status"] == "expired"
+
+
+async def test_single_buyers_of_many_showtimes_share_a_write_and_each_gets_his_own_answer(stage: Stage) -> None:
+    showtimes = [await stage.open() for _ in range(12)]
+    await stage.hold(showtimes[3], "A1")  # by a process whose doings this one has not seen
+    await stage.tell("ShowtimeUpdated", showtimes[5].model_copy(update={"version": 2}))
+    await stage.tell("ShowtimeCancelled", showtimes[7].model_copy(update={"version": 2, "status": "cancelled"}))
+    desk, counting = office(stage)
+    layouts = [await hall(stage, showtime) for showtime in showtimes]
+    outcomes = await asyncio.gather(
+        *(
+            desk.take(showtime.showtime_id, wanted(stage, layout, 0b11))
+            for showtime, layout in zip(showtimes, layouts, strict=True)
+        ),
+        return_exceptions=True,
+    )
+    assert in_the_way(layouts[3], outcomes[3]) == 1
+    assert isinstance(outcomes[7], ShowtimeCancelled)
+    served = {index: outcome for index, outcome in enumerate(outcomes) if isinstance(outcome, Taken)}
+    assert set(served) == set(range(12)) - {3, 7}
+    assert served[5].showtime_version == 2
+    assert counting.updates <= 4
+    for index, outcome in served.items():
+        assert set(await stage.holds(showtimes[index])) == {outcome.hold.booking_id}
