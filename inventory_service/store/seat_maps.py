@@ -192,11 +192,12 @@ class SeatMaps:
         result = await self.collection.bulk_write(changes, ordered=False)
         if result.matched_count == len(changes):
             return [True] * len(changes)
-        # A bulk write tells how many matched, not which: those whose entry is there.
+        # A bulk write tells how many matched, not which: those whose entry is there. One that ends at another time was
+        # made before, for the same request.
         entries = {showtime_id: entry_of(hold.booking_id) for showtime_id, hold, _ in wanted}
         cursor = self.collection.find({"_id": {"$in": list(entries)}}, dict.fromkeys(entries.values(), 1))
-        held = {booking_id async for document in cursor for booking_id in _holds(document)}
-        return [hold.booking_id in held for _, hold, _ in wanted]
+        held = {(entry.booking_id, entry.until) async for document in cursor for entry in _holds(document).values()}
+        return [(hold.booking_id, hold.until) in held for _, hold, _ in wanted]
 
     def _taking(
         self, showtime_id: str, holds: Sequence[Hold], sight: Glance, now: datetime

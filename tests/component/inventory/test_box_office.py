@@ -166,3 +166,25 @@ async def test_single_buyers_of_many_showtimes_share_a_write_and_each_gets_his_o
     assert counting.updates <= 4
     for index, outcome in served.items():
         assert set(await stage.holds(showtimes[index])) == {outcome.hold.booking_id}
+
+
+async def test_who_comes_again_for_the_best_seats_among_single_buyers_gets_those_that_he_holds(stage: Stage) -> None:
+    showtimes = [await stage.open() for _ in range(4)]
+    layouts = [await hall(stage, showtime) for showtime in showtimes]
+    first, _ = office(stage)
+    best = Wanted(new_id(), stage.clock.now() + timedelta(minutes=10), BestSeats(layouts[3], 2), None, False, 1)
+    mine = await first.take(showtimes[3].showtime_id, best)
+    assert isinstance(mine, Taken)
+    desk, _ = office(stage)  # of another process, which sees that some seats are taken, but not by whom
+    await desk.take(showtimes[3].showtime_id, wanted(stage, layouts[3], 0b1))
+    again = replace(best, retried=True, until=best.until + timedelta(minutes=1))
+    outcomes = await asyncio.gather(
+        *(
+            desk.take(showtime.showtime_id, wanted(stage, layout, 0b1))
+            for showtime, layout in zip(showtimes[:3], layouts, strict=False)
+        ),
+        desk.take(showtimes[3].showtime_id, again),
+    )
+    found = outcomes[3]
+    assert isinstance(found, Taken)
+    assert found.hold == mine.hold
