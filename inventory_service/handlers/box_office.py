@@ -91,8 +91,8 @@ class BoxOffice:
         try:
             return await lane.submit(wanted)
         finally:
-            if lane.idle:
-                self._lanes.pop(showtime_id, None)
+            if lane.idle and self._lanes.get(showtime_id) is lane:
+                del self._lanes[showtime_id]
 
     def layout_of(self, showtime_id: str) -> LayoutKey | None:
         """The layout that the map had when it was last seen."""

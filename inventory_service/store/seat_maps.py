@@ -194,8 +194,8 @@ class SeatMaps:
             return [True] * len(changes)
         # A bulk write tells how many matched, not which: those whose entry is there. One that ends at another time was
         # made before, for the same request.
-        entries = {showtime_id: entry_of(hold.booking_id) for showtime_id, hold, _ in wanted}
-        cursor = self.collection.find({"_id": {"$in": list(entries)}}, dict.fromkeys(entries.values(), 1))
+        entries = dict.fromkeys((entry_of(hold.booking_id) for _, hold, _ in wanted), 1)
+        cursor = self.collection.find({"_id": {"$in": [showtime_id for showtime_id, _, _ in wanted]}}, entries)
         held = {(entry.booking_id, entry.until) async for document in cursor for entry in _holds(document).values()}
         return [(hold.booking_id, hold.until) in held for _, hold, _ in wanted]
 

@@ -1,7 +1,8 @@
 """Holds that arrive together share one update, and every one of them gets his own answer."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 from pymongo.errors import AutoReconnect
 
 from inventory_service.domain.layout import Layout
-from inventory_service.domain.seat_map import SeatsTaken, ShowtimeCancelled
+from inventory_service.domain.seat_map import Hold, Mark, SeatsTaken, ShowtimeCancelled
 from inventory_service.domain.wishes import BestSeats, NoFreeBlock, TheseSeats
 from inventory_service.handlers.box_office import BoxOffice, Taken, Wanted
 from inventory_service.store.seat_maps import SeatMaps
@@ -19,25 +20,37 @@ from tests.component.inventory.stage import Stage
 
 
 class Counting:
-    """A collection that counts its updates, and fails while it is told to."""
+    """A collection that counts its updates, and of how many maps at once, and fails while it is told to."""
 
     def __init__(self, collection: Any) -> None:
         self._collection = collection
         self.updates = 0
+        self.at_once = 0
+        self.most_at_once = 0
         self.failing = False
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._collection, name)
 
-    async def bulk_write(self, *arguments: Any, **options: Any) -> Any:
-        self.updates += 1
-        return await self._collection.bulk_write(*arguments, **options)
+    async def bulk_write(self, changes: Any, **options: Any) -> Any:
+        with self._counted(len(changes)):
+            return await self._collection.bulk_write(changes, **options)
 
     async def find_one_and_update(self, *arguments: Any, **options: Any) -> Any:
+        with self._counted():
+            if self.failing:
+                raise AutoReconnect("the primary is gone")
+            return await self._collection.find_one_and_update(*arguments, **options)
+
+    @contextmanager
+    def _counted(self, maps: int = 1) -> Iterator[None]:
         self.updates += 1
-        if self.failing:
-            raise AutoReconnect("the primary is gone")
-        return await self._collection.find_one_and_update(*arguments, **options)
+        self.at_once += maps
+        self.most_at_once = max(self.most_at_once, self.at_once)
+        try:
+            yield
+        finally:
+            self.at_once -= maps
 
 
 def office(stage: Stage) -> tuple[BoxOffice, Counting]:
@@ -188,3 +201,30 @@ async def test_who_comes_again_for_the_best_seats_among_single_buyers_gets_those
     found = outcomes[3]
     assert isinstance(found, Taken)
     assert found.hold == mine.hold
+
+
+async def test_however_buyers_come_and_come_again_one_update_of_a_showtime_is_under_way_at_a_time(stage: Stage) -> None:
+    showtime = await stage.open()
+    layout = await hall(stage, showtime)
+    desk, counting = office(stage)
+
+    async def shop(first: int) -> None:
+        for position in range(first, first + 6):
+            await desk.take(showtime.showtime_id, wanted(stage, layout, 1 << position))
+
+    await asyncio.gather(*(shop(first) for first in range(0, 60, 6)))
+    assert counting.most_at_once == 1
+    assert len(await stage.holds(showtime)) == 60
+
+
+async def test_of_holds_written_together_each_is_told_apart_even_within_one_showtime(stage: Stage) -> None:
+    showtime, other = await stage.open(), await stage.open()
+    seat_maps, until = stage.inventory.seat_maps, stage.clock.now() + timedelta(minutes=10)
+    sights = {one.showtime_id: await seat_maps.glance(one.showtime_id, []) for one in (showtime, other)}
+    wishes = [(showtime, 0b01), (showtime, 0b10), (other, 0b11), (showtime, 0b11)]
+    holds = []
+    for one, mask in wishes:
+        sight = sights[one.showtime_id]
+        assert sight is not None
+        holds.append((one.showtime_id, Hold(new_id(), Mark.HOLD, until, mask), sight))
+    assert await seat_maps.hold_each(holds, stage.clock.now()) == [True, True, True, False]
