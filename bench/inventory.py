@@ -20,6 +20,7 @@ from bench import engines, holds, http, initializer
 from bench.engines import Engine
 from bench.site import Site, open_site
 from bench.table import Report, machine
+from service_kit.runtime import spare_collector
 
 Peers = Mapping[str, Engine | None]
 PARTS: dict[str, Callable[[Site, Peers], Awaitable[None]]] = {
@@ -49,6 +50,7 @@ def main() -> None:
         parser.error(f"there is no part {', '.join(unknown)}")
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that it ends as after Ctrl-C, leaving nothing behind
     report = Report(conditions=machine())
+    spare_collector()  # as the processes of the product do
     with ExitStack() as stack:
         mongo = stack.enter_context(engines.mongo())
         peers: dict[str, Engine | None] = {}
