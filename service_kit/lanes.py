@@ -1,22 +1,22 @@
 """Coalescing: while one batch is being worked on, what arrives waits and becomes the next batch.
 
 Under load this turns many small writes into few large ones; without load a batch of one starts at once, so nothing
-waits for company. After a large batch the next one waits a little: the first to come back are few, and would take up
-the time in which all others could have been served.
+waits for company. After a batch of several the next one keeps pace: what one batch costs beside its items is then spent
+at most 200 times a second, however quickly each is done.
 """
 
 import asyncio
 import copy
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
 from typing import Generic, TypeVar
 
 from service_kit.errors import Unavailable
 
-# After a batch that large, for the half of it, but not for longer than that.
-LARGE = 16
-LINGER_SECONDS = 0.002
+# A batch after one of several begins so long after that one began, or when there is enough for it.
+SEVERAL = 4
+PACE_SECONDS = 0.005
+ENOUGH = 64
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -42,8 +42,9 @@ class Lane(Generic[T, R]):
         self._most_waiting = waiting
         self._queue: deque[tuple[T, asyncio.Future[R]]] = deque()
         self._runner: asyncio.Task[None] | None = None
-        self._awaited = 0
-        self._enough = asyncio.Event()
+        self._enough = min(ENOUGH, batch)
+        self._began, self._served = 0.0, 0
+        self._resting: asyncio.Future[None] | None = None
 
     @property
     def idle(self) -> bool:
@@ -58,8 +59,8 @@ class Lane(Generic[T, R]):
             raise Overloaded(retry_after=1)
         future: asyncio.Future[R] = asyncio.get_running_loop().create_future()
         self._queue.append((item, future))
-        if 0 < self._awaited <= len(self._queue):
-            self._enough.set()
+        if self._resting and len(self._queue) >= self._enough:
+            _end(self._resting)
         if self._runner is None:
             self._runner = asyncio.create_task(self._run())
         return await future
@@ -67,23 +68,25 @@ class Lane(Generic[T, R]):
     async def _run(self) -> None:
         try:
             while self._queue:
+                await self._keep_pace()
                 batch = [self._queue.popleft() for _ in range(min(self._batch, len(self._queue)))]
+                self._began, self._served = asyncio.get_running_loop().time(), len(batch)
                 await self._serve(batch)
-                if len(batch) >= LARGE:
-                    await self._linger(len(batch) // 2)
         finally:
             self._runner = None
 
-    async def _linger(self, enough: int) -> None:
-        """Wait a little for that many to queue up."""
-        if len(self._queue) >= enough:
+    async def _keep_pace(self) -> None:
+        loop = asyncio.get_running_loop()
+        rest = self._began + PACE_SECONDS - loop.time()
+        if self._served < SEVERAL or rest <= 0 or len(self._queue) >= self._enough:
             return
-        self._awaited = enough
-        self._enough.clear()
-        with suppress(TimeoutError):
-            async with asyncio.timeout(LINGER_SECONDS):
-                await self._enough.wait()
-        self._awaited = 0
+        self._resting = loop.create_future()
+        timer = loop.call_later(rest, _end, self._resting)
+        try:
+            await self._resting
+        finally:
+            timer.cancel()
+            self._resting = None
 
     async def _serve(self, batch: list[tuple[T, asyncio.Future[R]]]) -> None:
         outcomes: Sequence[R | BaseException]
@@ -103,3 +106,8 @@ class Lane(Generic[T, R]):
                 future.set_exception(outcome)
             else:
                 future.set_result(outcome)
+
+
+def _end(rest: asyncio.Future[None]) -> None:
+    if not rest.done():
+        rest.set_result(None)

@@ -71,7 +71,6 @@ def run_api(
         app,
         host=host,
         port=port,
-        fd=fd,
         loop="uvloop",
         http="httptools",
         lifespan="on",
@@ -83,8 +82,11 @@ def run_api(
     )
     server = Server(config)
     spare_collector()
+    # Not by uvicorn's own `fd`, which takes it for a Unix socket: then nobody has an address, and answers on a
+    # connection that is kept wait 40 ms for the acknowledgement of their own headers.
+    listening = None if fd is None else [socket.socket(fileno=fd)]
     with suppress(KeyboardInterrupt):
-        server.run()
+        server.run(listening)
     if not server.started:
         sys.exit(STARTUP_FAILURE)
 

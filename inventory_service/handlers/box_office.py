@@ -33,6 +33,7 @@ from service_kit.lanes import Lane
 BATCH = 512
 SINGLES = 64
 WAITING = 4_096
+LANES = 4_096
 REMEMBERED = 10_000
 
 
@@ -86,12 +87,16 @@ class BoxOffice:
         """Raises the refusals of the wish; NotOpenYet, ShowtimeStarted, ShowtimeCancelled, Overloaded, Contended."""
         lane = self._lanes.get(showtime_id)
         if lane is None:
+            self._make_room()
             lane = Lane(partial(self._serve, showtime_id), batch=BATCH, waiting=WAITING)
             self._lanes[showtime_id] = lane
-        try:
-            return await lane.submit(wanted)
-        finally:
-            if lane.idle and self._lanes.get(showtime_id) is lane:
+        return await lane.submit(wanted)
+
+    def _make_room(self) -> None:
+        """Let go of lanes that nobody waits in, the oldest first. There may never be two of one showtime."""
+        if len(self._lanes) >= LANES:
+            idle = [showtime_id for showtime_id, lane in self._lanes.items() if lane.idle]
+            for showtime_id in idle[: LANES // 2]:
                 del self._lanes[showtime_id]
 
     def layout_of(self, showtime_id: str) -> LayoutKey | None:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from service_kit.lanes import Lane, Overloaded
+from service_kit.lanes import ENOUGH, Lane, Overloaded
 
 
 class Desk:
@@ -32,6 +32,26 @@ async def test_what_arrives_while_a_batch_is_worked_on_becomes_the_next_one() ->
     assert await asyncio.gather(first, *others) == [2, 4, 6, 8]
     assert desk.batches == [[1], [2, 3, 4]]
     assert lane.idle
+
+
+async def test_after_a_batch_of_several_the_next_one_waits_until_there_is_enough_or_its_time_has_come(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("service_kit.lanes.PACE_SECONDS", 0.5)
+    desk = Desk()
+    desk.gate.set()
+    lane: Lane[int, int] = Lane(desk.work, batch=100, waiting=1_000)
+
+    async def took(items: int) -> float:
+        began = asyncio.get_running_loop().time()
+        await asyncio.gather(*(lane.submit(item) for item in range(items)))
+        return asyncio.get_running_loop().time() - began
+
+    assert await took(10) < 0.4  # nothing came before it
+    assert await took(ENOUGH) < 0.4
+    assert await took(1) > 0.4
+    assert await took(10) < 0.4  # what came before it was one
+    assert [len(batch) for batch in desk.batches] == [10, ENOUGH, 1, 10]
 
 
 async def test_a_batch_is_bounded() -> None:
