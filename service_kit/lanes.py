@@ -2,7 +2,7 @@
 
 Under load this turns many small writes into few large ones; without load a batch of one starts at once, so nothing
 waits for company. After a batch of several the next one keeps pace: what one batch costs beside its items is then spent
-at most 200 times a second, however quickly each is done.
+at most 125 times a second, however quickly each is done.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ from service_kit.errors import Unavailable
 
 # A batch after one of several begins so long after that one began, or when there is enough for it.
 SEVERAL = 4
-PACE_SECONDS = 0.005
+PACE_SECONDS = 0.008
 ENOUGH = 64
 
 T = TypeVar("T")
