@@ -58,7 +58,7 @@ def lost_bookings(history: History) -> Iterator[str]:
             yield f"booking {life.booking} is {stored.state} in the end, which nothing in its history led to"
         if stored.held_until < life.held_until - CLOCK_SLACK:
             yield f"booking {life.booking} was promised a hold that is longer than the one stored"
-        elif stored.state == "expired" and stored.updated < life.held_until - CLOCK_SLACK:
+        elif stored.state == "expired" and stored.updated < min(life.held_until, life.given_up) - CLOCK_SLACK:
             yield f"booking {life.booking} expired {(life.held_until - stored.updated) / SECOND:.3f} s before its time"
 
 
@@ -78,7 +78,7 @@ def _final_states(life: Life) -> set[str]:
 
 
 def broken_promises(history: History) -> Iterator[str]:
-    """A booking can be found always; while it certainly has its seats it can be paid, and its hold extended."""
+    """A booking can be found always; while it has its seats it can be paid and cancelled, and its hold extended."""
     for life in history.lives.values():
         certain = life.certain()
         for one in life.later:
@@ -91,6 +91,17 @@ def broken_promises(history: History) -> Iterator[str]:
                     yield f"booking {life.booking} was paid in time and became {_outcome(one.answer)}"
                 if one.kind == "extend" and one.answer.problem == "hold-expired":
                     yield f"booking {life.booking} was told that its hold ran out while it ran"
+            if one.answer.problem == "booking-not-cancellable" and _cancellable(life, one):
+                yield f"booking {life.booking} could not be cancelled while it had its seats"
+
+
+def _cancellable(life: Life, cancel: Operation) -> bool:
+    """Whether it had its seats all the while, but for this request."""
+    others = [one for one in life.later if one.kind in {"cancel", "fail"} and one is not cancel]
+    if any(one.invoked <= cancel.ended for one in others):
+        return False
+    sold = any(answer.state == "confirmed" and one.ended <= cancel.invoked for one, answer in life.answered)
+    return sold or life.held_until - CLOCK_SLACK > cancel.ended
 
 
 def unfounded_answers(history: History) -> Iterator[str]:

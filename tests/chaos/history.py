@@ -190,9 +190,20 @@ class Life:
 
     @cached_property
     def given_up(self) -> int:
-        """The earliest moment at which its seats may have been given back on request."""
-        ends = [one.invoked for one in self.later if one.kind in {"cancel", "fail"} and one.may_have_worked]
-        return min(ends, default=FOREVER)
+        """The earliest moment at which its seats may have been given back on request, whatever was answered to that."""
+        return min((one.invoked for one in self.later if one.kind in {"cancel", "fail"}), default=FOREVER)
+
+    def story(self, begun: int) -> str:
+        """What was asked and answered about it, in seconds since `begun`: for people."""
+        lines = [f"booking {self.booking}, {self.seats:#x} of {self.showtime}"]
+        for one in sorted((*self.request.tries, *self.later), key=lambda one: one.invoked):
+            answer = one.answer
+            told = f"{answer.status} {answer.problem}{answer.state}" if answer else "lost"
+            if answer and answer.held_until:
+                told += f" until {(answer.held_until - begun) / SECOND:.3f}"
+            when = f"{(one.invoked - begun) / SECOND:.3f} to {(one.ended - begun) / SECOND:.3f}"
+            lines.append(f"  {when} {one.client} {one.kind} {one.key}: {told}")
+        return "\n".join(lines)
 
     def certain(self) -> list[Span]:
         """When its seats were its own for sure."""
@@ -206,10 +217,10 @@ class Life:
         return [span for span in spans if span.start < span.end]
 
     def possible(self) -> list[Span]:
-        """When its seats may have been its own: by its hold, and by each payment that may have booked them."""
+        """When its seats may have been its own: by its hold, and by each payment that may have taken them (again)."""
         hold = Span(self.request.first.invoked, min(self._hold_may_end(), self._first(DEAD)), self.seats)
-        booked = [Span(one.invoked, self._booked_may_end(one), self.seats) for one in self.later if self._may_book(one)]
-        return [hold, *booked]
+        paid = [Span(one.invoked, self._payment_may_end(one), self.seats) for one in self.later if self._pays(one)]
+        return [hold, *paid]
 
     def _hold_may_end(self) -> int:
         if not self.held_until:  # it had run out before it was first told of
@@ -218,13 +229,17 @@ class Life:
         extensions = sum(one.seconds for one in self.later if one.kind == "extend" and one.unknown)
         return self.held_until + extensions * SECOND + CLOCK_SLACK
 
-    def _may_book(self, one: Operation) -> bool:
-        pays = one.kind == "confirm" or (one.kind == "prepare" and self.made.amount == 0)
-        return pays and (one.unknown or one.state == "confirmed")
+    def _pays(self, one: Operation) -> bool:
+        return one.kind == "confirm" or (one.kind == "prepare" and self.made.amount == 0)
 
-    def _booked_may_end(self, payment: Operation) -> int:
-        """A booked one ends by being cancelled; a payment that may not have worked, by any later word of its end."""
-        return self._first(DEAD, payment.ended) if payment.unknown else self._first(OVER)
+    def _payment_may_end(self, one: Operation) -> int:
+        """A sale ends by being cancelled; a payment without an answer, by any later word of the booking's end.
+
+        One that sold nothing may have taken the seats while it was under way, and given them back.
+        """
+        if one.unknown:
+            return self._first(DEAD, since=one.ended)
+        return max(one.ended, self._first(OVER)) if one.state == "confirmed" else one.ended
 
     def _first(self, states: frozenset[str], since: int = 0) -> int:
         """When the booking was first shown in one of these states by a request made since then."""
@@ -240,6 +255,10 @@ class History:
     halls: dict[str, int]
     stored: dict[str, Stored] = field(default_factory=dict)
     maps: Sequence[FinalMap] = ()
+
+    @cached_property
+    def begun(self) -> int:
+        return min(one.invoked for one in self.operations)
 
     @cached_property
     def requests(self) -> list[Request]:

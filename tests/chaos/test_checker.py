@@ -117,14 +117,6 @@ def test_a_seat_sold_anew_while_its_cancellation_is_under_way_is_no_fault() -> N
     assert story.faults() == []
 
 
-def test_a_seat_sold_after_a_cancellation_was_refused_is_found() -> None:
-    story = sound()
-    refused = Answer(409, "booking-not-cancellable")
-    story.operations.append(Operation("bob", "cancel", SHOW, at(200), at(201), refused, booking="b"))
-    story.reserve("zoe", 210, seats(2), "z")
-    assert the_fault(story).startswith("two_owners: seat 2 of show belonged to b and z")
-
-
 # --- lost bookings ---------------------------------------------------------------------------------------------------
 
 
@@ -190,6 +182,21 @@ def test_a_payment_in_time_that_gives_no_ticket_is_found() -> None:
     assert the_fault(story) == "broken_promises: booking e was paid in time and became expired"
 
 
+@pytest.mark.parametrize("booking", ["b", "e"], ids=["sold", "held"])
+def test_a_cancellation_refused_while_the_seats_are_there_is_found(booking: str) -> None:
+    story = sound()
+    refused = Answer(409, "booking-not-cancellable")
+    story.operations.append(Operation("somebody", "cancel", SHOW, at(90), at(91), refused, booking=booking))
+    assert the_fault(story) == f"broken_promises: booking {booking} could not be cancelled while it had its seats"
+
+
+def test_a_cancellation_refused_after_the_hold_ran_out_is_no_fault() -> None:
+    story = sound()
+    refused = Answer(409, "booking-not-cancellable")
+    story.operations.append(Operation("emma", "cancel", SHOW, at(140.9), at(141.1), refused, booking="e"))
+    assert story.faults() == []
+
+
 def test_a_booking_that_its_owner_cannot_find_is_found() -> None:
     story = sound()
     unknown = Answer(404, "not-found")
@@ -241,6 +248,15 @@ def test_a_payment_without_an_answer_may_have_taken_the_seats_again() -> None:
     story.tell("confirm", 152, "e", "expired")
     story.refuse("zoe", 153, seats(4), seats(4))
     assert the_fault(story).startswith("unfounded_answers: zoe asked of show at 153")
+
+
+def test_a_payment_under_way_may_take_seats_again_until_it_finds_the_booking_cancelled() -> None:
+    story = sound()
+    story.tell("confirm", 9, "a", "cancelled", until=12)
+    story.refuse("zoe", 11, seats(0), seats(0))
+    assert story.faults() == []
+    story.refuse("zoe", 13, seats(0), seats(0))
+    assert the_fault(story).startswith("unfounded_answers: zoe asked of show at 13")
 
 
 def test_a_seat_map_that_shows_a_sold_seat_as_free_is_found() -> None:
