@@ -16,7 +16,7 @@ from pathlib import Path
 import uvloop
 from rich.console import Console
 
-from bench import engines, holds, http, initializer
+from bench import claims, engines, holds, http, initializer
 from bench.engines import Engine
 from bench.site import Site, open_site
 from bench.table import Report, machine
@@ -25,6 +25,7 @@ from service_kit.runtime import spare_collector
 Peers = Mapping[str, Engine | None]
 PARTS: dict[str, Callable[[Site, Peers], Awaitable[None]]] = {
     "holds": lambda site, _: holds.measure(site),
+    "claims": lambda site, _: claims.measure(site),
     "initializer": lambda site, _: initializer.measure(site),
     "http": http.measure,
 }

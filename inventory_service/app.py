@@ -19,6 +19,7 @@ from inventory_service.http.seat_maps import Bodies
 from inventory_service.http.streams import encode
 from inventory_service.store.bookings import Bookings
 from inventory_service.store.catalogue import Layouts, Showtimes
+from inventory_service.store.holders import Holders
 from inventory_service.store.seat_maps import SeatMaps
 from messaging.consumer import Consumer
 from messaging.outbox import Relay
@@ -39,8 +40,10 @@ async def open_inventory(
 ) -> AsyncIterator[Inventory]:
     """The use cases' context on an open database."""
     seat_maps, bookings = SeatMaps(database["seat_maps"]), Bookings(database["bookings"])
+    holders = Holders(database["holders"])
     await seat_maps.prepare()
     await bookings.prepare()
+    await holders.prepare()
     async with (
         service_client(settings, settings.venues_address) as venues_client,
         service_client(settings, settings.payments_address) as payments_client,
@@ -49,6 +52,7 @@ async def open_inventory(
         yield Inventory(
             seat_maps=seat_maps,
             bookings=bookings,
+            holders=holders,
             showtimes=Showtimes(database),
             layouts=Layouts(database, venues.layout),
             venues=venues,

@@ -3,13 +3,31 @@
 from datetime import timedelta
 from typing import Annotated
 
-from pydantic import Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, SecretStr
+from pydantic_settings import SettingsConfigDict
 
 from service_kit.settings import KitSettings
 
 
+class HoldLimits(BaseModel):
+    """What one holder may have under hold at once, and how many holds he may abandon within the window."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    holds: PositiveInt
+    # A booking has up to 10 seats: below that it would be refused for ever.
+    seats: Annotated[int, Field(ge=10)]
+    seats_per_showtime: Annotated[int, Field(ge=10)]
+    abandoned: PositiveInt
+
+
 class Settings(KitSettings):
-    """Addresses of the two services called over HTTP default to the common origin."""
+    """Addresses of the two services called over HTTP default to the common origin.
+
+    One value of a group is given as `MARQUEE_GUEST_LIMITS__HOLDS`; the others stay as they are here.
+    """
+
+    model_config = SettingsConfigDict(env_nested_delimiter="__", nested_model_default_partial_update=True)
 
     venues_url: str | None = None
     payments_url: str | None = None
@@ -23,6 +41,13 @@ class Settings(KitSettings):
     most_streams: int = 2_000
     most_streams_per_address: int = 100
     stream_heartbeat_seconds: float = 15.0
+    # Against hoarding, where limits are on. Many people may share one address (a mobile network, a university).
+    user_limits: HoldLimits = HoldLimits(holds=5, seats=25, seats_per_showtime=10, abandoned=10)
+    guest_limits: HoldLimits = HoldLimits(holds=3, seats=15, seats_per_showtime=10, abandoned=6)
+    address_limits: HoldLimits = HoldLimits(holds=200, seats=800, seats_per_showtime=300, abandoned=300)
+    # Who abandons more than that many holds within the window can't make new ones for so long.
+    abandoned_within_seconds: PositiveInt = 900
+    cool_down_seconds: PositiveInt = 300
 
     @property
     def venues_address(self) -> str:

@@ -64,11 +64,12 @@ class Invalid(DomainError):
 
 @dataclass(frozen=True)
 class Quota:
-    """A limit as the caller may know it: `most` attempts in `window_seconds`, under a `name`."""
+    """A limit as the caller may know it, under a `name`: `most` attempts in `window_seconds`, or `most` at once."""
 
     name: str
     most: int
-    window_seconds: int
+    window_seconds: int | None = None
+    remaining: int = 0
 
 
 class TooManyRequests(DomainError):

@@ -103,8 +103,9 @@ def domain_problem(request: Request, error: errors.DomainError) -> Response:
     if isinstance(error, errors.TooManyRequests) and error.quota:
         # draft-ietf-httpapi-ratelimit-headers: q = quota, w = window, r = remaining, t = seconds until there is more
         quota = error.quota
-        headers["RateLimit-Policy"] = f'"{quota.name}";q={quota.most};w={quota.window_seconds}'
-        headers["RateLimit"] = f'"{quota.name}";r=0;t={error.retry_after}'
+        window = f";w={quota.window_seconds}" if quota.window_seconds else ""
+        headers["RateLimit-Policy"] = f'"{quota.name}";q={quota.most}{window}'
+        headers["RateLimit"] = f'"{quota.name}";r={quota.remaining};t={error.retry_after}'
     return problem(
         request,
         slug=error.slug,

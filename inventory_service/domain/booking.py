@@ -7,6 +7,7 @@ pending ─▶ confirmed ─▶ cancelled ─▶ refunded
 expired | failed | cancelled ──(paid, no seats)──▶ refunded
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -59,6 +60,7 @@ class Booking:
 
     `channel` is the one it was bought through, if any. `price` is the `Price` as it was frozen; `refund` what was asked
     back, once it was; `refunded` what has come back.
+    `holder_keys` name those whose limits its hold counts against.
     """
 
     id: str
@@ -83,6 +85,7 @@ class Booking:
     cancelling: bool = False
     scanned_at: datetime | None = None
     channel: str | None = None
+    holder_keys: Sequence[str] = ()
 
     @property
     def waiting(self) -> bool:

@@ -42,8 +42,11 @@ async def cancel(
     raise Contended
 
 
-async def cancel_by_owner(inventory: Inventory, booking: Booking) -> Booking:
-    """Cancel as a buyer may: not once the show has begun or the ticket was used. Raises NotCancellable."""
+async def cancel_by_owner(inventory: Inventory, booking: Booking, *, by_staff: bool = False) -> Booking:
+    """Cancel as a buyer may: not once the show has begun or the ticket was used. Raises NotCancellable.
+
+    A hold that he gives up counts as abandoned, unless it is staff who cancel it for him.
+    """
     if booking.status == "confirmed":
         showtime = await inventory.current_showtime(booking.showtime_id)
         if showtime.starts_at <= inventory.now():
@@ -51,6 +54,7 @@ async def cancel_by_owner(inventory: Inventory, booking: Booking) -> Booking:
     done = await cancel(inventory, booking, unless_scanned=True)
     if done.status not in {"cancelled", "refunded"}:
         raise NotCancellable(f"The booking is {done.status}")
+    await (inventory.turnstile.give_back(done) if by_staff else inventory.turnstile.abandon(done))
     return done
 
 
@@ -75,6 +79,13 @@ async def _give_up(inventory: Inventory, seat_map: SeatMap, booking: Booking, en
 
 async def fail(inventory: Inventory, booking_id: str, payment_id: str | None) -> Booking:
     """The payment failed: the hold is released. A booking that is past waiting stays as it is."""
+    booking = await _fail(inventory, booking_id, payment_id)
+    if booking.status == "failed":
+        await inventory.turnstile.give_back(booking)
+    return booking
+
+
+async def _fail(inventory: Inventory, booking_id: str, payment_id: str | None) -> Booking:
     for _ in range(ATTEMPTS):
         booking = await inventory.booking(booking_id)
         if booking.status != "pending" or (payment_id and booking.payment_id not in {None, payment_id}):

@@ -23,6 +23,7 @@ async def confirm(inventory: Inventory, booking_id: str, payment_id: str | None)
     for _ in range(ATTEMPTS):
         booking = await _confirm_once(inventory, booking_id, payment_id)
         if booking is not None:
+            await inventory.turnstile.buy(booking)
             return booking
     raise Contended
 

@@ -15,8 +15,10 @@ from inventory_service.domain.seat_map import Hold, SeatMap
 from inventory_service.handlers.attempts import ATTEMPTS, Contended, NotOpenYet
 from inventory_service.handlers.box_office import BoxOffice
 from inventory_service.handlers.pauses import outlasting_pauses
+from inventory_service.handlers.turnstile import Turnstile
 from inventory_service.store.bookings import Bookings
 from inventory_service.store.catalogue import Layouts, Showtimes
+from inventory_service.store.holders import Holders
 from inventory_service.store.seat_maps import SeatMaps
 from messaging.envelope import new_event
 from messaging.events import BookingState, BookingStatus, EventData, RefundRequest, SeatsState, ShowtimeState
@@ -32,10 +34,11 @@ OPENING_PAUSE = 0.1
 
 @dataclass(frozen=True)
 class Inventory:
-    """The stores, clients and clock of the service, and the process's box office over them."""
+    """The stores, clients and clock of the service, and the process's box office and turnstile over them."""
 
     seat_maps: SeatMaps
     bookings: Bookings
+    holders: Holders
     showtimes: Showtimes
     layouts: Layouts
     venues: Venues
@@ -43,10 +46,12 @@ class Inventory:
     clock: Clock
     settings: Settings
     box_office: BoxOffice = field(init=False)
+    turnstile: Turnstile = field(init=False)
 
     def __post_init__(self) -> None:
         # The dataclass is frozen; this is its own making.
         object.__setattr__(self, "box_office", BoxOffice(self.seat_maps, self.clock, self.expire_bookings))
+        object.__setattr__(self, "turnstile", Turnstile(self.holders, self.clock, self.settings))
 
     def now(self) -> datetime:
         return self.clock.now()

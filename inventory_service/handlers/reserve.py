@@ -22,7 +22,7 @@ class Reserve:
     """Either `seat_ids` or a `party`, for whom the best seats are chosen.
 
     `booking_id` is the same again when a request is retried: then the hold it made before is its own. `tidy` has the
-    showtime's rule against single seats apply.
+    showtime's rule against single seats apply; `holder_keys` name those whose limits the hold counts against.
     """
 
     booking_id: str
@@ -34,13 +34,14 @@ class Reserve:
     retried: bool = False
     party: Party | None = None
     tidy: bool = True
+    holder_keys: Sequence[str] = ()
 
 
 async def reserve(inventory: Inventory, command: Reserve) -> Booking:
     """A pending booking with its seats held and its price frozen.
 
     Raises Invalid, NotFound, SeatsTaken, SingleSeatLeft, NoFreeBlock, NotOnSaleYet, SalesEnded, ShowtimeStarted,
-    ShowtimeCancelled, UnknownPromoCode, Unpriced.
+    ShowtimeCancelled, UnknownPromoCode, Unpriced, TooManyHolds, TooManySeats, CoolingDown.
     """
     if command.party is None:
         require_valid_selection(command.seat_ids)
@@ -55,6 +56,7 @@ async def reserve(inventory: Inventory, command: Reserve) -> Booking:
             require_on_sale(showtime, inventory.now())
             require_known_code(showtime.promotions, command.promo_code)
         booking = _pending(command, showtime, layout, taken)
+        await inventory.turnstile.claim(booking)
     except DomainError:
         await inventory.seat_maps.release(showtime.showtime_id, layout.key, [taken.hold], inventory.now())
         raise
@@ -143,6 +145,7 @@ def _pending(command: Reserve, showtime: ShowtimeState, layout: Layout, taken: T
         created_at=created,
         updated_at=created,
         held_until=until,
+        holder_keys=command.holder_keys,
     )
 
 
@@ -164,6 +167,7 @@ async def extend(inventory: Inventory, booking: Booking, minutes: int) -> Bookin
                 latest=latest.isoformat(),
             )
         if await inventory.seat_maps.extend(seat_map, hold, until, now):
+            await inventory.turnstile.extend(booking, until)
             extended = await inventory.bookings.extended(booking, until, now)
             return extended or await inventory.booking(booking.id)
     raise Contended

@@ -61,4 +61,4 @@ async def call_off(inventory: Inventory, showtime_id: str) -> None:
         if not concerned:
             return
         for booking in concerned:
-            await cancel(inventory, booking, reason="showtime-cancelled")
+            await inventory.turnstile.give_back(await cancel(inventory, booking, reason="showtime-cancelled"))

@@ -10,14 +10,16 @@ from inventory_service.domain.booking import Booking
 from inventory_service.handlers import read
 from inventory_service.handlers.cancel import cancel_by_owner, fail
 from inventory_service.handlers.confirm import confirm
+from inventory_service.handlers.hoarding import holder_keys, reserve_within_limits
 from inventory_service.handlers.pay import prepare_payment
-from inventory_service.handlers.reserve import Reserve, extend, reserve
+from inventory_service.handlers.reserve import Reserve, extend
 from inventory_service.http.choosing import Best
 from inventory_service.http.common import SeatIds, inventory_of
 from service_kit.auth import Caller, Principal, ServiceOnly
 from service_kit.errors import Forbidden, Invalid
 from service_kit.etags import answer_304, etag, not_modified
 from service_kit.idempotency import IdempotentRoute, is_retry, resource_id
+from service_kit.limits import caller_address
 from service_kit.models import Currency, Id, Int, Minor, Model, Moment, rfc3339
 from service_kit.pages import BadCursor, Page, PageRequest, Paging, encode_cursor, link_next
 
@@ -150,8 +152,9 @@ async def _reserve(
         retried=is_retry(request),
         party=body.best.party() if body.best else None,
         tidy=not caller.privileged,
+        holder_keys=holder_keys(inventory.settings, caller, caller_address(request)),
     )
-    booking = await reserve(inventory, command)
+    booking = await reserve_within_limits(inventory, command)
     response.headers["Location"] = f"/api/v1/bookings/{booking.id}"
     return _tagged(response, booking)
 
@@ -262,4 +265,4 @@ async def cancel_booking(booking_id: str, request: Request, response: Response, 
     """Release a hold, or cancel a confirmed booking and have its money refunded."""
     inventory = inventory_of(request)
     booking = await read.own_booking(inventory, booking_id, caller)
-    return _tagged(response, await cancel_by_owner(inventory, booking))
+    return _tagged(response, await cancel_by_owner(inventory, booking, by_staff=not booking.owned_by(caller.subject)))

@@ -196,7 +196,7 @@ def _becoming(
 
 
 def _to_document(booking: Booking) -> Document:
-    return {
+    document: Document = {
         "_id": booking.id,
         "version": booking.version,
         "status": booking.status,
@@ -213,7 +213,12 @@ def _to_document(booking: Booking) -> Document:
         "updatedAt": booking.updated_at,
         "heldUntil": booking.held_until,
         "extensions": booking.extensions,
-    } | ({"channel": booking.channel} if booking.channel else {})
+    }
+    if booking.channel:
+        document["channel"] = booking.channel
+    if booking.holder_keys:
+        document["holderKeys"] = list(booking.holder_keys)
+    return document
 
 
 def _from_document(document: Document) -> Booking:
@@ -240,4 +245,5 @@ def _from_document(document: Document) -> Booking:
         cancelling=document.get("cancelling", False),
         scanned_at=document.get("scannedAt"),
         channel=document.get("channel"),
+        holder_keys=document.get("holderKeys", ()),
     )

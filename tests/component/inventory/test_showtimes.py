@@ -143,8 +143,7 @@ async def test_a_show_that_was_moved_can_be_booked_until_its_new_start(stage: St
 
 async def test_the_sweeper_gets_through_more_maps_and_holds_than_one_round_takes(stage: Stage) -> None:
     showtimes = [await stage.open() for _ in range(60)]
-    buyer = stage.buyer()
-    await asyncio.gather(*(buyer.reserve(showtime, "A1") for showtime in showtimes))
+    await asyncio.gather(*(stage.buyer().reserve(showtime, "A1") for showtime in showtimes))
     stage.clock.advance(timedelta(seconds=600))
     await sweep(stage.inventory)
     assert await stage.database["bookings"].count_documents({"status": "expired"}) == 60

@@ -41,6 +41,7 @@ from inventory_service.handlers.reserve import Reserve, extend, reserve
 from inventory_service.handlers.showtimes import follow_showtimes
 from inventory_service.store.bookings import Bookings
 from inventory_service.store.catalogue import Layouts, Showtimes
+from inventory_service.store.holders import Holders
 from inventory_service.store.seat_maps import SeatMaps
 from marquee.engines import EngineUrls
 from messaging.envelope import new_event
@@ -83,6 +84,7 @@ class House:
         return Inventory(
             seat_maps=seat_maps,
             bookings=bookings,
+            holders=Holders(database["holders"]),
             showtimes=Showtimes(database),
             layouts=Layouts(database, fetch),
             venues=Venues(nobody),

@@ -87,6 +87,10 @@ async def test_faults_are_listed_with_pointers_up_to_a_sane_number() -> None:
             errors.TooManyRequests(retry_after=9, quota=Quota("logins", 20, 300)),
             {"retry-after": "9", "ratelimit-policy": '"logins";q=20;w=300', "ratelimit": '"logins";r=0;t=9'},
         ),
+        (
+            errors.TooManyRequests(retry_after=9, quota=Quota("seats", 20, remaining=3)),
+            {"ratelimit-policy": '"seats";q=20', "ratelimit": '"seats";r=3;t=9'},
+        ),
     ],
 )
 async def test_headers_tell_clients_what_to_do(error: Exception, headers: dict[str, str]) -> None:
