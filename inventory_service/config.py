@@ -42,9 +42,9 @@ class Settings(KitSettings):
     most_streams_per_address: int = 100
     stream_heartbeat_seconds: float = 15.0
     # Against hoarding, where limits are on. Many people may share one address (a mobile network, a university).
-    user_limits: HoldLimits = HoldLimits(holds=5, seats=25, seats_per_showtime=10, abandoned=10)
-    guest_limits: HoldLimits = HoldLimits(holds=3, seats=15, seats_per_showtime=10, abandoned=6)
-    address_limits: HoldLimits = HoldLimits(holds=200, seats=800, seats_per_showtime=300, abandoned=300)
+    user_limits: HoldLimits = HoldLimits(holds=8, seats=40, seats_per_showtime=20, abandoned=20)
+    guest_limits: HoldLimits = HoldLimits(holds=5, seats=25, seats_per_showtime=20, abandoned=12)
+    address_limits: HoldLimits = HoldLimits(holds=400, seats=1_600, seats_per_showtime=600, abandoned=600)
     # Who abandons more than that many holds within the window can't make new ones for so long.
     abandoned_within_seconds: PositiveInt = 900
     cool_down_seconds: PositiveInt = 300
