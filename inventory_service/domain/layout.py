@@ -124,10 +124,10 @@ class Layout:
     def mask(self, seat_ids: Iterable[str]) -> int:
         """The set of these seats. Raises UnknownSeats."""
         ids = list(seat_ids)
-        unknown = [seat_id for seat_id in ids if seat_id not in self.position]
+        unknown = {f"/seatIds/{index}": seat_id for index, seat_id in enumerate(ids) if seat_id not in self.position}
         if unknown:
-            faults = [(f"/seatIds/{ids.index(seat_id)}", "no such seat in this hall") for seat_id in unknown]
-            raise UnknownSeats(faults=faults, seat_ids=unknown)
+            faults = [(pointer, "no such seat in this hall") for pointer in unknown]
+            raise UnknownSeats(faults=faults, seat_ids=list(unknown.values()))
         return mask_of(self.position[seat_id] for seat_id in ids)
 
     def ids(self, mask: int) -> list[str]:
@@ -153,6 +153,11 @@ def require_valid_selection(seat_ids: Sequence[str]) -> None:
             f"A booking has at most {MOST_SEATS_PER_BOOKING} seats",
             faults=[("/seatIds", f"at most {MOST_SEATS_PER_BOOKING}")],
         )
+    require_none_twice(seat_ids)
+
+
+def require_none_twice(seat_ids: Sequence[str]) -> None:
+    """Raises Invalid."""
     seen: set[str] = set()
     for index, seat_id in enumerate(seat_ids):
         if seat_id in seen:
