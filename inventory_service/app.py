@@ -23,13 +23,15 @@ from messaging.consumer import Consumer
 from messaging.outbox import Relay
 from messaging.publisher import Publisher
 from messaging.topology import Topology
-from service_kit.app import open_kit, service_app
+from service_kit.app import MIB, open_kit, service_app
 from service_kit.clients import service_client
 from service_kit.clock import Clock, SystemClock
 from service_kit.mongo import Database, open_database, ping
 from service_kit.tasks import background, every
 
 SWEEP_SECONDS = 1.0
+# A list of 100,000 seats to block, ids of up to 39 characters.
+LARGEST_BODY = 4 * MIB
 
 
 @asynccontextmanager
@@ -71,6 +73,7 @@ def create_app(settings: Settings, clock: Clock | None = None) -> FastAPI:
                 checks={"mongodb": partial(ping, database)},
                 idempotency=database["idempotency"],
                 clock=clock,
+                idempotency_secret=settings.idempotency_secret,
             ) as kit,
         ):
             app.state.kit = kit
@@ -78,7 +81,7 @@ def create_app(settings: Settings, clock: Clock | None = None) -> FastAPI:
             app.state.live = live
             yield
 
-    app = service_app(name="inventory", title="Marquee inventory", lifespan=lifespan)
+    app = service_app(name="inventory", title="Marquee inventory", lifespan=lifespan, max_body=LARGEST_BODY)
     for router in ROUTERS:
         app.include_router(router)
     return app
