@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from inventory_service.clients import Payments, Venues
 from inventory_service.config import Settings
 from inventory_service.consumers import subscriptions
+from inventory_service.handlers.access import Access
 from inventory_service.handlers.announce import ROUND_SECONDS, announce_changes
 from inventory_service.handlers.context import Inventory
 from inventory_service.handlers.expire import sweep
@@ -26,6 +27,7 @@ from messaging.topology import Topology
 from service_kit.app import MIB, open_kit, service_app
 from service_kit.clients import service_client
 from service_kit.clock import Clock, SystemClock
+from service_kit.limits import Limiter
 from service_kit.mongo import Database, open_database, ping
 from service_kit.tasks import background, every
 
@@ -79,6 +81,9 @@ def create_app(settings: Settings, clock: Clock | None = None) -> FastAPI:
             app.state.kit = kit
             app.state.inventory = inventory
             app.state.live = live
+            limiter = Limiter(database["limits"], kit.clock, enabled=settings.limited)
+            await limiter.prepare()
+            app.state.access = Access(inventory, limiter)
             yield
 
     app = service_app(name="inventory", title="Marquee inventory", lifespan=lifespan, max_body=LARGEST_BODY)

@@ -19,7 +19,7 @@ from service_kit.errors import DomainError
 
 @dataclass(frozen=True, slots=True)
 class Reserve:
-    """Either `seat_ids` or a `party`, for whom the best seats are chosen.
+    """Either `seat_ids` or a `party`, for whom the best seats are chosen; both may be seats blocked for `channel`.
 
     `booking_id` is the same again when a request is retried: then the hold it made before is its own. `tidy` has the
     showtime's rule against single seats apply.
@@ -34,6 +34,7 @@ class Reserve:
     retried: bool = False
     party: Party | None = None
     tidy: bool = True
+    channel: str | None = None
 
 
 async def reserve(inventory: Inventory, command: Reserve) -> Booking:
@@ -75,7 +76,7 @@ async def _take(inventory: Inventory, showtime: ShowtimeState, command: Reserve)
     until = inventory.now() + timedelta(seconds=command.hold_seconds)
     for _ in range(ATTEMPTS):
         layout = await inventory.layouts.get(showtime.venue.venue_id, key or inventory.layout_key(showtime))
-        wanted = Wanted(command.booking_id, until, _wish(layout, showtime, command), None, command.retried)
+        wanted = Wanted(command.booking_id, until, _wish(layout, showtime, command), command.channel, command.retried)
         outcome = await inventory.box_office.take(command.showtime_id, wanted)
         if isinstance(outcome, Taken):
             return layout, outcome
@@ -121,6 +122,7 @@ def _pending(command: Reserve, showtime: ShowtimeState, layout: Layout, taken: T
         created_at=created,
         updated_at=created,
         held_until=until,
+        channel=command.channel,
     )
 
 
