@@ -48,7 +48,7 @@ async def block_seats(inventory: Inventory, new: NewBlock) -> BlockView:
     new.which.require_one_way()
     digest = await _digest(new)
     for _ in range(ATTEMPTS):
-        view = await _settled_view(inventory, new.showtime_id)
+        view = await view_of(inventory, await _swept(inventory, new.showtime_id))
         seat_map, layout = view.seat_map, view.layout
         made_before = _find(seat_map, new.block_id)
         if made_before:
@@ -56,7 +56,7 @@ async def block_seats(inventory: Inventory, new: NewBlock) -> BlockView:
         seat_map.require_bookable(view.now)
         if len(seat_map.blocks) >= MOST_BLOCKS:
             raise TooManyBlocks
-        unavailable = seat_map.taken | seat_map.closed()
+        unavailable = seat_map.occupied(view.now) | seat_map.closed()
         mask = new.which.pick(layout, unavailable)
         if mask & unavailable:
             raise SeatsTaken(seat_ids=layout.ids(mask & unavailable))
@@ -141,14 +141,14 @@ async def _view(inventory: Inventory, showtime_id: str) -> MapView:
     return await view_of(inventory, await _outline(inventory, showtime_id))
 
 
-async def _settled_view(inventory: Inventory, showtime_id: str) -> MapView:
-    """A view after holds that ran out, if there are any, have been evicted: their seats are free."""
+async def _swept(inventory: Inventory, showtime_id: str) -> SeatMap:
+    """The outline where no hold has run out; else the whole map after evicting, since some may have escaped that."""
     outline = await _outline(inventory, showtime_id)
-    if outline.next_expiry and outline.next_expiry <= inventory.now():
-        seat_map = await inventory.seat_map(showtime_id)
-        await evict(inventory.seat_maps, seat_map, inventory.now(), inventory.expire_bookings)
-        outline = await _outline(inventory, showtime_id)
-    return await view_of(inventory, outline)
+    if outline.next_expiry is None or outline.next_expiry > inventory.now():
+        return outline
+    seat_map = await inventory.seat_map(showtime_id)
+    await evict(inventory.seat_maps, seat_map, inventory.now(), inventory.expire_bookings)
+    return await inventory.seat_map(showtime_id)
 
 
 def _find(seat_map: SeatMap, block_id: str) -> Block | None:

@@ -123,6 +123,7 @@ async def test_two_processes_that_block_and_sell_at_once_agree_on_each_seat(
                 *(stage.buyer(client=client).reserve(showtime, seat_id) for seat_id in ("A2", "A1")),
             )
             assert (blocked.status_code == 201) == ([answer.status_code for answer in held] == [409, 409])
+            assert bool((await stage.seat_map(showtime))["blocks"]) == (blocked.status_code == 201)
             await stage.sound()
 
 
@@ -150,8 +151,9 @@ async def everywhere(
 
 
 async def never_both(stage: Stage, showtime: ShowtimeState) -> None:
-    """A1 is blocked and A2 free, or A1 and A2 are held."""
-    assert await stage.taken(showtime) in ({"A1": "blocked"}, {"A1": "held", "A2": "held"})
+    """A1 is blocked and A2 free, or A1 and A2 are held and not blocked, which holding would hide."""
+    blocks = (await stage.seat_map(showtime))["blocks"]
+    assert await stage.taken(showtime) == ({"A1": "blocked"} if blocks else {"A1": "held", "A2": "held"})
 
 
 @pytest.mark.parametrize("order", [1, -1], ids=["a hold overtakes a block", "a block overtakes a hold"])
@@ -183,12 +185,29 @@ async def test_late_money_meets_a_block_and_one_of_them_has_the_seats(stage: Sta
             booking = await stage.document(booking_id)
             if booking["status"] == "confirmed":
                 assert await stage.taken(showtime) == {"A1": "booked", "A2": "booked"}
+                assert (await stage.seat_map(showtime))["blocks"] == {}
                 assert "refund" not in booking
             else:
                 assert await stage.taken(showtime) == {"A1": "blocked"}
                 assert booking["refund"]["amount"] == booking["amount"]
 
         return step, other, outcome
+
+    await everywhere(stage, scene)
+
+
+async def test_another_hold_that_is_paid_just_as_it_is_evicted_keeps_nobody_from_blocking(stage: Stage) -> None:
+    async def scene() -> tuple[Step, Step, Callable[[], Awaitable[None]]]:
+        showtime = await stage.open()
+        await stage.hold(showtime, "A1")
+        booking_id = await stage.hold(showtime, "B1")
+        payment_id = await stage.prepared(booking_id)
+        stage.clock.advance(TEN_MINUTES)
+
+        async def outcome() -> None:
+            assert await stage.taken(showtime) == {"A1": "blocked", "B1": "booked"}
+
+        return blocking(showtime, "A1"), lambda inventory: confirm(inventory, booking_id, payment_id), outcome
 
     await everywhere(stage, scene)
 

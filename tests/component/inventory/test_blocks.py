@@ -166,8 +166,20 @@ async def test_no_block_in_a_show_that_is_unknown_over_or_called_off(stage: Stag
         answer = await block(stage, showtime, seatIds=["A1"])
         assert answer.status_code == 410
         assert answer.json()["type"].endswith(slug)
-    nowhere = await stage.buyer("admin").post(f"/showtimes/{new_id()}/blocks", {"seatIds": ["A1"]})
-    assert nowhere.status_code == 404
+
+
+@pytest.mark.parametrize("odd", [new_id(), "%24gt", "%00", "a%0Ab", "%2e%2e%2fx"])
+async def test_an_unknown_showtime_or_block_is_404(stage: Stage, odd: str) -> None:
+    showtime, admin, seats = await stage.open(), stage.buyer("admin"), {"seatIds": ["A1"]}
+    answers = [
+        await admin.post(f"/showtimes/{odd}/blocks", seats),
+        await admin.get(f"/showtimes/{odd}/blocks"),
+        await admin.get(path(showtime, odd)),
+        await admin.delete(path(showtime, odd)),
+        await admin.post(path(showtime, f"{odd}/unblock"), seats),
+        await admin.post(f"/showtimes/{odd}/seats/reserve", {**seats, "channel": "press"}),
+    ]
+    assert {answer.status_code for answer in answers} <= {404, 405}
 
 
 async def test_only_admins_block_look_and_unblock(stage: Stage) -> None:
@@ -376,6 +388,15 @@ async def test_of_blocks_that_share_a_seat_one_is_made(stage: Stage) -> None:
     assert len(seats) == len(set(seats))
     assert {answer.status_code for answer in answers} <= {201, 409}
     await stage.sound()
+
+
+async def test_seats_unblocked_one_by_one_at_once_are_all_on_sale(stage: Stage) -> None:
+    showtime, admin = await stage.open(), stage.buyer("admin")
+    block_id = await stage.block(showtime, *ROW_A, "B1")
+    unblock = path(showtime, f"{block_id}/unblock")
+    answers = await asyncio.gather(*(admin.post(unblock, {"seatIds": [seat_id]}) for seat_id in ROW_A))
+    assert [answer.status_code for answer in answers] == [200] * len(ROW_A)
+    assert await stage.taken(showtime) == {"B1": "blocked"}
 
 
 async def test_ten_admins_who_block_places_of_one_floor_get_different_ones(stage: Stage) -> None:
