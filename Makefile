@@ -4,6 +4,7 @@
 DEMO_ARGS ?=
 UP_ARGS ?=
 TEST_ARGS ?=
+BENCH_ARGS ?=
 PYTHON := .venv/bin/python
 PACKAGES := $(patsubst %/__init__.py,%,$(wildcard */__init__.py))
 
@@ -28,7 +29,7 @@ fmt: setup
 
 bench: setup
 	@$(PYTHON) -m bench.gateway
-	@$(PYTHON) -m bench.holds
+	@$(PYTHON) -m bench.inventory $(BENCH_ARGS)
 
 # All versions anew, from pyproject.toml.
 lock: setup

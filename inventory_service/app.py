@@ -16,6 +16,7 @@ from inventory_service.handlers.context import Inventory
 from inventory_service.handlers.expire import sweep
 from inventory_service.handlers.live import open_live
 from inventory_service.http import ROUTERS
+from inventory_service.http.seat_maps import Bodies
 from inventory_service.http.streams import encode
 from inventory_service.store.bookings import Bookings
 from inventory_service.store.catalogue import Layouts, Showtimes
@@ -28,7 +29,7 @@ from service_kit.app import MIB, open_kit, service_app
 from service_kit.clients import service_client
 from service_kit.clock import Clock, SystemClock
 from service_kit.limits import Limiter
-from service_kit.mongo import Database, open_database, ping
+from service_kit.mongo import Database, open_database, ping, same_time
 from service_kit.tasks import background, every
 
 SWEEP_SECONDS = 1.0
@@ -72,7 +73,10 @@ def create_app(settings: Settings, clock: Clock | None = None) -> FastAPI:
             open_live(inventory, encode) as live,
             open_kit(
                 settings,
-                checks={"mongodb": partial(ping, database)},
+                checks={
+                    "mongodb": partial(ping, database),
+                    "clock": partial(same_time, database, inventory.clock),
+                },
                 idempotency=database["idempotency"],
                 clock=clock,
                 idempotency_secret=settings.idempotency_secret,
@@ -81,6 +85,7 @@ def create_app(settings: Settings, clock: Clock | None = None) -> FastAPI:
             app.state.kit = kit
             app.state.inventory = inventory
             app.state.live = live
+            app.state.bodies = Bodies()
             limiter = Limiter(database["limits"], kit.clock, enabled=settings.limited)
             await limiter.prepare()
             app.state.access = Access(inventory, limiter)

@@ -148,6 +148,16 @@ class Availability(EventData):
     by_seat_type: dict[str, TypeAvailability]
 
 
+class SeatMapLayout(EventData):
+    """The layout that a seat map has since its `version`; a sold seat keeps its id."""
+
+    showtime_id: str
+    version: int
+    hall_id: str
+    layout_version: int
+    seat_count: int
+
+
 class SeatsState(EventData):
     """Seats of a booking that are free again. That seats were held is told by AvailabilityChanged alone (ADR 6)."""
 
@@ -223,6 +233,7 @@ REGISTRY: dict[str, type[EventData]] = {
     "ShowtimeCancelled": ShowtimeState,
     "SeatMapOpened": Availability,
     "AvailabilityChanged": Availability,
+    "SeatMapMoved": SeatMapLayout,
     "SeatsReleased": SeatsState,
     "BookingConfirmed": BookingState,
     "BookingCancelled": BookingState,

@@ -98,9 +98,11 @@ class Relay:
         return loop
 
     def _watch(self, collection: AsyncCollection[Document], wake: asyncio.Event) -> Any:
-        # The stream only says "look again", so nothing of the documents is sent along.
+        # The stream only says "look again", so nothing of the documents is sent along. Documents that are inserted with
+        # nothing to tell, as bookings are by the thousand in an on-sale, wake nobody.
+        told = {"operationType": "insert", "fullDocument.outbox.0": {"$exists": True}}
         pipeline: list[Document] = [
-            {"$match": {"operationType": {"$in": ["insert", "replace", "update"]}}},
+            {"$match": {"$or": [told, {"operationType": {"$in": ["replace", "update"]}}]}},
             {"$project": {"_id": 1}},
         ]
 

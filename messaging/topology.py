@@ -13,6 +13,7 @@ from messaging.events import REGISTRY
 
 # Which events each queue gets. A consumer binds handlers to exactly these.
 SUBSCRIPTIONS: dict[str, tuple[str, ...]] = {
+    "venues.seatmaps": ("SeatMapMoved",),
     "inventory.showtimes": ("ShowtimeCreated", "ShowtimeUpdated", "ShowtimeCancelled"),
     "inventory.payments": ("PaymentSucceeded", "PaymentFailed", "PaymentRefunded"),
     "payments.refunds": ("RefundRequested",),

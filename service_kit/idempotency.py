@@ -9,7 +9,7 @@ import hashlib
 import hmac
 import json
 import os
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, ClassVar
@@ -18,15 +18,16 @@ from bson import Binary
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from fastapi import Request
 from fastapi.routing import APIRoute
-from pymongo import ReturnDocument
+from pymongo import ReturnDocument, UpdateOne
 from pymongo.asynchronous.collection import AsyncCollection
-from pymongo.errors import DuplicateKeyError
 from starlette.responses import Response
 
 from service_kit.auth import optional_principal
 from service_kit.clock import Clock
 from service_kit.errors import Conflict, Invalid
 from service_kit.ids import new_id
+from service_kit.lanes import Lane
+from service_kit.mongo import insert_new
 from service_kit.problems import problem_for
 
 HEADER = "idempotency-key"
@@ -35,6 +36,8 @@ KEPT = timedelta(hours=24)
 ABANDONED = timedelta(seconds=30)
 LONGEST_KEY = 255
 NONCE_BYTES = 12
+BATCH = 256
+WAITING = 10_000
 # A document has 16 MB. A larger answer is not kept: a repeat does the work again, on the same resource id.
 LARGEST_KEPT = 8 * 1024 * 1024
 # Answers that say "not now" or "not you", not what became of the request: they are not kept.
@@ -74,6 +77,9 @@ class IdempotencyStore:
         self._clock = clock
         self._secret = secret
         self._cipher = AESGCM(hmac.digest(secret, b"answers", "sha256")) if secret else None
+        # A key costs two writes. Those of requests that arrive together are written together.
+        self._claims: Lane[dict[str, Any], bool] = Lane(self._insert_all, batch=BATCH, waiting=WAITING)
+        self._answers: Lane[UpdateOne, None] = Lane(self._update_all, batch=BATCH, waiting=WAITING)
 
     def fingerprint(self, content: bytes) -> str:
         """What tells one request's content from another's."""
@@ -89,21 +95,26 @@ class IdempotencyStore:
         """Claim `key`, or the kept answer. Raises KeyReused, StillRunning."""
         now = self._clock.now()
         claim = Claim(key, new_id(), new_id())
-        try:
-            await self._records.insert_one(
-                {
-                    "_id": key,
-                    "fingerprint": fingerprint,
-                    "state": "running",
-                    "token": claim.token,
-                    "resourceId": claim.resource_id,
-                    "startedAt": now,
-                    "expiresAt": now + KEPT,
-                }
-            )
-        except DuplicateKeyError:
-            return await self._join(key, fingerprint)
-        return claim
+        is_first = await self._claims.submit(
+            {
+                "_id": key,
+                "fingerprint": fingerprint,
+                "state": "running",
+                "token": claim.token,
+                "resourceId": claim.resource_id,
+                "startedAt": now,
+                "expiresAt": now + KEPT,
+            }
+        )
+        return claim if is_first else await self._join(key, fingerprint)
+
+    async def _insert_all(self, records: Sequence[dict[str, Any]]) -> list[bool | Exception]:
+        """Whether each is the first of its key."""
+        return await insert_new(self._records, records)
+
+    async def _update_all(self, changes: Sequence[UpdateOne]) -> list[Exception | None]:
+        await self._records.bulk_write(list(changes), ordered=False)
+        return [None] * len(changes)
 
     async def _join(self, key: str, fingerprint: str) -> Claim | Response:
         record = await self._records.find_one({"_id": key})
@@ -139,8 +150,8 @@ class IdempotencyStore:
             "headers": {name: response.headers[name] for name in KEPT_HEADERS if name in response.headers},
             "body": Binary(self._sealed(claim.key, body)),
         }
-        await self._records.update_one(
-            {"_id": claim.key, "token": claim.token}, {"$set": {"state": "done", "answer": answer}}
+        await self._answers.submit(
+            UpdateOne({"_id": claim.key, "token": claim.token}, {"$set": {"state": "done", "answer": answer}})
         )
 
     async def release(self, claim: Claim) -> None:

@@ -1,19 +1,26 @@
 """MongoDB clients with the durability the whole product rests on: majority and journal."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from bson.codec_options import CodecOptions
 from pymongo import AsyncMongoClient
+from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.asynchronous.database import AsyncDatabase
+from pymongo.errors import BulkWriteError, OperationFailure
 from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
+from service_kit.clock import Clock
 from service_kit.settings import KitSettings
 
 Document = dict[str, Any]
 Database = AsyncDatabase[Document]
+DUPLICATE_KEY = 11000
+# Of what holds last at least, little enough.
+CLOCKS_APART = timedelta(seconds=5)
 
 
 @asynccontextmanager
@@ -38,6 +45,42 @@ async def open_database(settings: KitSettings, service: str) -> AsyncIterator[Da
         await client.close()
 
 
+async def insert_new(collection: AsyncCollection[Document], documents: Sequence[Document]) -> list[bool | Exception]:
+    """Insert all in one write: for each whether it is new, or the error because of which it could not be written."""
+    outcomes: list[bool | Exception] = [True] * len(documents)
+    try:
+        await collection.insert_many(documents, ordered=False)
+    except BulkWriteError as error:
+        if error.details["writeConcernErrors"]:
+            raise
+        for fault in error.details["writeErrors"]:
+            known = is_known_already(fault)
+            outcomes[fault["index"]] = False if known else OperationFailure(fault["errmsg"], fault["code"])
+    return outcomes
+
+
+def is_known_already(fault: Mapping[str, Any]) -> bool:
+    """Whether one write of a bulk failed only because its document is there."""
+    return bool(fault["code"] == DUPLICATE_KEY)
+
+
+def only_known_already(error: BulkWriteError) -> bool:
+    """Whether nothing failed but writes of documents that are there."""
+    return all(map(is_known_already, error.details["writeErrors"]))
+
+
 async def ping(database: Database) -> None:
     """Readiness check: a primary answers."""
     await database.command("ping")
+
+
+class ClockWrong(Exception):
+    """This process's clock and the database's are apart; by it holds would end too early or too late."""
+
+
+async def same_time(database: Database, clock: Clock) -> None:
+    """Readiness check: the clock agrees with that of the database, which all processes share. Raises ClockWrong."""
+    theirs: datetime = (await database.command("hello"))["localTime"].replace(tzinfo=UTC)
+    apart = abs(theirs - clock.now())
+    if apart > CLOCKS_APART:
+        raise ClockWrong(f"{apart} apart")

@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import gc
 import resource
 import signal
 import socket
@@ -46,6 +47,17 @@ class Server(uvicorn.Server):
                 connection.transport.abort()
 
 
+def spare_collector() -> None:
+    """Have the garbage collector leave alone what was loaded at start, and look less often at what is new.
+
+    A busy process makes thousands of objects at a time that live as long as a request; going through them all, and
+    through everything that was ever imported, took a tenth of the time of a hold.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(100_000, 50, 100)
+
+
 def run_api(
     app: Any, settings: KitSettings, *, name: str, host: str = "127.0.0.1", port: int = 8000, fd: int | None = None
 ) -> None:
@@ -70,6 +82,7 @@ def run_api(
         backlog=2048,
     )
     server = Server(config)
+    spare_collector()
     with suppress(KeyboardInterrupt):
         server.run()
     if not server.started:

@@ -2,19 +2,21 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 
 from fastapi import FastAPI
 
+from messaging.consumer import Consumer
 from messaging.outbox import Relay
 from messaging.publisher import Publisher
 from messaging.topology import Topology
 from service_kit.app import open_kit, service_app
-from service_kit.clock import Clock
+from service_kit.clock import Clock, SystemClock
 from service_kit.mongo import Database, open_database, ping
 from venues_service import http
 from venues_service.config import Settings
+from venues_service.consumers import subscriptions
 from venues_service.geocoding import Geocoding, open_geocoding
 from venues_service.handlers.cities import CityHandlers
 from venues_service.handlers.events import EventHandlers
@@ -65,9 +67,7 @@ async def _catalogue(database: Database, geocoding: Geocoding, clock: Clock) -> 
         venues=venues, halls=halls, hall_handlers=for_halls, slots=slots, geocoding=geocoding, clock=clock
     )
     for_events = EventHandlers(events=events, halls=halls, slots=slots, clock=clock)
-    for_showtimes = ShowtimeHandlers(
-        venues=venues, halls=halls, layouts=layouts, events=events, showtimes=showtimes, slots=slots, clock=clock
-    )
+    for_showtimes = showtime_handlers(database, clock)
     return Catalogue(
         venues=for_venues,
         halls=for_halls,
@@ -85,14 +85,30 @@ async def _catalogue(database: Database, geocoding: Geocoding, clock: Clock) -> 
     )
 
 
+def showtime_handlers(database: Database, clock: Clock) -> ShowtimeHandlers:
+    halls, showtimes = Halls(database), Showtimes(database)
+    return ShowtimeHandlers(
+        venues=Venues(database),
+        halls=halls,
+        layouts=Layouts(database),
+        events=Events(database),
+        showtimes=showtimes,
+        slots=Slots(halls, showtimes, clock),
+        clock=clock,
+    )
+
+
 @asynccontextmanager
 async def worker(settings: Settings) -> AsyncIterator[None]:
-    """Sends the events that wait in the documents."""
-    async with open_database(settings, "venues") as database:
-        publisher = Publisher(settings.amqp_url.get_secret_value(), Topology(settings.namespace))
+    """Sends the events that wait in the documents, and follows those of seat maps."""
+    topology = Topology(settings.namespace)
+    amqp_url = settings.amqp_url.get_secret_value()
+    publisher = Publisher(amqp_url, topology)
+    async with AsyncExitStack() as stack:
+        database = await stack.enter_async_context(open_database(settings, "venues"))
+        stack.push_async_callback(publisher.close)
         collections = [database[kind.name] for kind in (Venues, Halls, Events, Showtimes)]
-        try:
-            async with Relay(collections, publisher).running():
-                yield
-        finally:
-            await publisher.close()
+        await stack.enter_async_context(Relay(collections, publisher).running())
+        for subscription in subscriptions(showtime_handlers(database, SystemClock())):
+            await stack.enter_async_context(Consumer(amqp_url, topology, subscription).running())
+        yield

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 WORD = 32
 FULL = (1 << WORD) - 1
-# Sets of no more seats than that are taken apart seat by seat, whatever the size of the hall.
+# A set of no more seats than that is taken apart or put together seat by seat, whatever the size of the hall.
 FEW = 16
 
 
@@ -29,9 +29,11 @@ def to_words(mask: int) -> dict[int, int]:
         dense = struct.unpack(f"<{count}I", mask.to_bytes(count * 4, "little"))
         return {number: bits for number, bits in enumerate(dense) if bits}
     words: dict[int, int] = {}
-    for position in positions(mask):
-        number, bit = divmod(position, WORD)
-        words[number] = words.get(number, 0) | 1 << bit
+    while mask:
+        number = ((mask & -mask).bit_length() - 1) // WORD
+        bits = mask >> number * WORD & FULL
+        words[number] = bits
+        mask ^= bits << number * WORD
     return words
 
 
@@ -65,8 +67,14 @@ def _few_positions(mask: int) -> Iterator[int]:
 
 
 def mask_of(seats: Iterable[int]) -> int:
-    """The set of these positions. By way of bytes: a growing integer would be copied for each seat of a large house."""
+    """The set of these positions."""
     wanted = list(seats)
+    if len(wanted) <= FEW:
+        mask = 0
+        for position in wanted:
+            mask |= 1 << position
+        return mask
+    # By way of bytes: a growing integer would be copied for each seat of a large house.
     bits = bytearray(max(wanted, default=-1) // 8 + 1)
     for position in wanted:
         bits[position >> 3] |= 1 << (position & 7)

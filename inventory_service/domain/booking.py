@@ -53,7 +53,7 @@ class NotConfirmed(Conflict):
     slug, title = "booking-not-confirmed", "There is a ticket once the booking is confirmed"
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Booking:
     """One reading of a booking document.
 

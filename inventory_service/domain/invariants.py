@@ -26,13 +26,21 @@ def broken_invariants(
     seats: dict[str, int] = {}
     for booking in bookings.values():
         unknown = [seat_id for seat_id in booking.seat_ids if seat_id not in layout.position]
-        if unknown:
+        if unknown and _has_seats(booking, seat_map, now):
             yield f"Booking {booking.id} has seats that the hall has not: {', '.join(unknown)}"
-        seats[booking.id] = layout.mask(seat_id for seat_id in booking.seat_ids if seat_id in layout.position)
+        seats[booking.id] = layout.known(booking.seat_ids)
         yield from _booking_faults(booking)
     yield from _ownership(seat_map, layout, bookings, seats)
     yield from _block_faults(seat_map, layout)
     yield from _holds_and_bookings(seat_map, bookings, seats, now)
+
+
+def _has_seats(booking: Booking, seat_map: SeatMap, now: datetime) -> bool:
+    """Whether it ought to. Seats that nobody has may be left out of the next layout."""
+    entry = seat_map.holds.get(booking.id)
+    if booking.status == "pending":
+        return booking.held_until > now
+    return booking.status == "confirmed" and (entry is None or entry.mark is not Mark.RELEASED)
 
 
 def _ownership(

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 from inventory_service.domain.bits import mask_of, positions
 from inventory_service.domain.choosing.plan import Place, Plan
@@ -23,9 +23,8 @@ class LayoutKey:
     version: int
 
 
-@dataclass(frozen=True, slots=True)
-class Seat:
-    """A seat; its position is its index in the layout."""
+class Seat(NamedTuple):
+    """A seat; its position is its index in the layout. A tuple, for a large hall makes 100,000 of them."""
 
     id: str
     label: str
@@ -60,13 +59,15 @@ class Layout:
         places: list[Place] = []
         ends: list[int] = []
         for section in layout["sections"]:
+            section_id = section["id"]
+            name = section.get("name") or section_id
             for row in _rows(section):
+                label, depth = row["label"], float(len(ends))
                 for number, seat in enumerate(row["seats"]):
                     place = seat.get("coordinates")
-                    places.append((place["x"], place["y"]) if place else (float(number), float(len(ends))))
-                    label = seat.get("label") or seat["id"]
-                    name = section.get("name") or section["id"]
-                    seats.append(Seat(seat["id"], label, row["label"], section["id"], name, seat["seatType"]))
+                    places.append((place["x"], place["y"]) if place else (float(number), depth))
+                    id_ = seat["id"]
+                    seats.append(Seat(id_, seat.get("label") or id_, label, section_id, name, seat["seatType"]))
                 ends.append(len(seats) - 1)
         general = frozenset(section["id"] for section in layout["sections"] if section.get("capacity") is not None)
         return cls(key, tuple(seats), mask_of(ends), tuple(places), general)
@@ -116,19 +117,24 @@ class Layout:
         """Where the seats are: aisles, neighbouring rows, and how good each seat is."""
         return Plan(self.seats, self.places, self.row_ends)
 
-    @property
+    @cached_property
     def segment_ends(self) -> int:
         """The last seat before every end of a row and before every aisle: as `row_ends`, but for who sits together."""
         return self.plan.segment_ends
 
     def mask(self, seat_ids: Iterable[str]) -> int:
         """The set of these seats. Raises UnknownSeats."""
-        ids = list(seat_ids)
-        unknown = {f"/seatIds/{index}": seat_id for index, seat_id in enumerate(ids) if seat_id not in self.position}
-        if unknown:
+        ids, known = list(seat_ids), self.position
+        try:
+            return mask_of([known[seat_id] for seat_id in ids])
+        except KeyError as error:
+            unknown = {f"/seatIds/{index}": seat_id for index, seat_id in enumerate(ids) if seat_id not in known}
             faults = [(pointer, "no such seat in this hall") for pointer in unknown]
-            raise UnknownSeats(faults=faults, seat_ids=list(unknown.values()))
-        return mask_of(self.position[seat_id] for seat_id in ids)
+            raise UnknownSeats(faults=faults, seat_ids=list(unknown.values())) from error
+
+    def known(self, seat_ids: Iterable[str]) -> int:
+        """The set of those of these seats that the layout has: others may have been sold under another version."""
+        return mask_of(self.position[seat_id] for seat_id in seat_ids if seat_id in self.position)
 
     def ids(self, mask: int) -> list[str]:
         return [self.seats[position].id for position in positions(mask)]
@@ -158,8 +164,7 @@ def require_valid_selection(seat_ids: Sequence[str]) -> None:
 
 def require_none_twice(seat_ids: Sequence[str]) -> None:
     """Raises Invalid."""
-    seen: set[str] = set()
-    for index, seat_id in enumerate(seat_ids):
-        if seat_id in seen:
-            raise Invalid("A seat is named twice", faults=[(f"/seatIds/{index}", "named twice")])
-        seen.add(seat_id)
+    if len(set(seat_ids)) < len(seat_ids):
+        last = {seat_id: index for index, seat_id in enumerate(seat_ids)}
+        again = next(last[seat_id] for index, seat_id in enumerate(seat_ids) if last[seat_id] > index)
+        raise Invalid("A seat is named twice", faults=[(f"/seatIds/{again}", "named twice")])

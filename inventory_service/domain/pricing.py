@@ -18,18 +18,24 @@ from zoneinfo import ZoneInfo
 from inventory_service.domain.bits import positions
 from inventory_service.domain.layout import Layout
 from messaging.events import Pricing
-from service_kit.errors import Invalid
+from service_kit.errors import Conflict, Invalid
 
 MATINEE_ENDS = "17:00"
 MATINEE_PERCENT = 20
 THIRD_TICKET_PERCENT = 50
 
 
+class Unpriced(Conflict):
+    """`seat_ids`: seats that the showtime has no price for, which is not to say that they are free of charge."""
+
+    slug, title = "unpriced-seats", "Some of these seats have no price"
+
+
 class UnknownPromoCode(Invalid):
     slug, title = "unknown-promo-code", "This promo code is not valid for this showtime"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Line:
     seat_id: str
     label: str
@@ -47,7 +53,7 @@ class Discount:
     amount: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Price:
     currency: str
     lines: list[Line]
@@ -56,7 +62,7 @@ class Price:
 
     @property
     def total(self) -> int:
-        return sum(line.amount for line in self.lines) + sum(cut.amount for cut in self.discounts) + self.fee
+        return sum([line.amount for line in self.lines]) + sum([cut.amount for cut in self.discounts]) + self.fee
 
     def as_document(self) -> dict[str, Any]:
         """As a booking keeps it. Written out, since `dataclasses.asdict` takes longer than all else of a hold."""
@@ -85,6 +91,11 @@ def class_prices(layout: Layout, pricing: Pricing) -> dict[tuple[str, str], int]
     return {key: tiers[key[0]] if key[0] in tiers else tiers.get(key[1], 0) for key in layout.classes}
 
 
+def unpriced(layout: Layout, pricing: Pricing) -> list[tuple[str, str]]:
+    """Each (section, seat type) of the layout that no tier names."""
+    return [key for key in layout.classes if not pricing.tiers.keys() & key]
+
+
 def seat_prices(layout: Layout, pricing: Pricing) -> list[int]:
     """The price of every seat, by position."""
     prices = class_prices(layout, pricing)
@@ -101,11 +112,13 @@ def quote(
     timezone: str,
     promo_code: str | None,
 ) -> Price:
-    """The price of these seats. Raises UnknownPromoCode for a code that no promotion of the showtime has."""
+    """The price of these seats. Raises UnknownPromoCode for a code that no promotion of the showtime has; Unpriced."""
     prices = class_prices(layout, pricing)
     lines = []
     for position in positions(mask):
         seat = layout.seats[position]
+        if seat.section not in pricing.tiers and seat.seat_type not in pricing.tiers:
+            raise Unpriced(seat_ids=[seat.id])
         amount = prices[seat.section, seat.seat_type]
         lines.append(Line(seat.id, f"{seat.row}{seat.label}", seat.seat_type, seat.section_name, amount))
     discounts: list[Discount] = []

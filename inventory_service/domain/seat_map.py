@@ -46,7 +46,7 @@ class Mark(StrEnum):
     RELEASED = "released"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Hold:
     """An entry in `holds`. The marks never expire (`until` is None); a booked one names its payment, if any."""
 
@@ -105,6 +105,7 @@ class Glance:
     block_version: int
     next_expiry: datetime | None
     own: Mapping[str, Hold]
+    paused_until: datetime | None = None
     _closed: dict[str | None, int] = field(default_factory=dict, compare=False, repr=False)
 
     def closed(self, channel: str | None) -> int:
@@ -117,8 +118,11 @@ class Glance:
         """Raises ShowtimeCancelled, ShowtimeStarted."""
         _require_bookable(self.status, self.starts_at, now)
 
-    def may_be_claimable(self, now: datetime) -> bool:
-        """Whether some of what is taken may be under a hold that ran out."""
+    def paused(self, now: datetime) -> bool:
+        return _later(self.paused_until, now)
+
+    def may_have_expired(self, now: datetime) -> bool:
+        """Whether some of what is taken may be under a hold that ran out, and so be free."""
         return self.next_expiry is not None and self.next_expiry <= now
 
 
@@ -140,6 +144,11 @@ class SeatMap:
     blocks: tuple[Block, ...] = ()
     block_version: int = 0
     next_expiry: datetime | None = None
+    paused_until: datetime | None = None
+
+    def paused(self, now: datetime) -> bool:
+        """Whether seats stay as they are for a moment, so that the map can be moved to another layout."""
+        return _later(self.paused_until, now)
 
     def bookable(self, now: datetime) -> bool:
         return self.status == "open" and self.starts_at > now
@@ -147,6 +156,10 @@ class SeatMap:
     def require_bookable(self, now: datetime) -> None:
         """Raises ShowtimeCancelled, ShowtimeStarted."""
         _require_bookable(self.status, self.starts_at, now)
+
+    def may_have_expired(self, now: datetime) -> bool:
+        """Whether some hold may have run out: then only a reading with its holds tells what is occupied."""
+        return self.next_expiry is not None and self.next_expiry <= now
 
     def expired_holds(self, now: datetime) -> list[Hold]:
         return [hold for hold in self.holds.values() if hold.expired(now)]
@@ -165,6 +178,10 @@ class SeatMap:
     def in_the_way(self, mask: int, now: datetime) -> list[Hold]:
         """Expired holds that must be evicted to take `mask`."""
         return [hold for hold in self.expired_holds(now) if hold.mask & mask]
+
+
+def _later(moment: datetime | None, now: datetime) -> bool:
+    return moment is not None and moment > now
 
 
 def _require_bookable(status: str, starts_at: datetime, now: datetime) -> None:

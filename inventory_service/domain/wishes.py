@@ -45,7 +45,7 @@ class Wish(Protocol):
         """Why the wish can't be met; None where it can."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class TheseSeats:
     """All of these seats or none. `tidy`: not where that leaves a single seat for no need."""
 

@@ -64,7 +64,7 @@ class Access:
     async def _blocks(self, knock: Knock) -> list[Block]:
         """The blocks of the channel."""
         await self.inventory.showtime(knock.showtime_id)
-        seen = await self.inventory.seat_maps.glance(knock.showtime_id, [])
+        seen = await self.inventory.seat_maps.outline(knock.showtime_id)
         if seen is None:
             raise NotOpenYet
         return [block for block in seen.blocks if block.channel == knock.channel]

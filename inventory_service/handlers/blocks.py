@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from inventory_service.domain.access_codes import code_digest
 from inventory_service.domain.blocking import MOST_BLOCKS, NotInBlock, TooManyBlocks, Which
@@ -11,6 +12,7 @@ from inventory_service.domain.seat_map import Block, SeatMap, SeatsTaken
 from inventory_service.handlers.attempts import ATTEMPTS, Contended
 from inventory_service.handlers.context import Inventory
 from inventory_service.handlers.evict import evict
+from inventory_service.handlers.pauses import outlasting_pauses
 from inventory_service.handlers.read import MapView, view_of
 from service_kit.errors import NotFound
 
@@ -95,7 +97,7 @@ async def unblock_seats(
     """
     require_none_twice(seat_ids)
     for _ in range(ATTEMPTS):
-        view = await _view(inventory, showtime_id)
+        view = await view_of(inventory, await _resting(inventory, showtime_id))
         seat_map, layout = view.seat_map, view.layout
         block = _known(seat_map, block_id)
         mask = layout.mask(seat_ids)
@@ -113,7 +115,7 @@ async def unblock_seats(
 async def remove_block(inventory: Inventory, showtime_id: str, block_id: str, require_version: Precondition) -> None:
     """Raises NotFound, PreconditionFailed."""
     for _ in range(ATTEMPTS):
-        seat_map = await _outline(inventory, showtime_id)
+        seat_map = await _resting(inventory, showtime_id)
         block = _known(seat_map, block_id)
         require_version(seat_map.block_version)
         if await inventory.seat_maps.unblock(seat_map, block, 0, inventory.now()):
@@ -137,14 +139,19 @@ async def _outline(inventory: Inventory, showtime_id: str) -> SeatMap:
     return outlines[0]
 
 
+async def _resting(inventory: Inventory, showtime_id: str) -> SeatMap:
+    """The same for who is going to change blocks: not while seats stand still for a move."""
+    return await outlasting_pauses(partial(_outline, inventory, showtime_id), inventory.clock)
+
+
 async def _view(inventory: Inventory, showtime_id: str) -> MapView:
     return await view_of(inventory, await _outline(inventory, showtime_id))
 
 
 async def _swept(inventory: Inventory, showtime_id: str) -> SeatMap:
     """The outline where no hold has run out; else the whole map after evicting, since some may have escaped that."""
-    outline = await _outline(inventory, showtime_id)
-    if outline.next_expiry is None or outline.next_expiry > inventory.now():
+    outline = await _resting(inventory, showtime_id)
+    if not outline.may_have_expired(inventory.now()):
         return outline
     seat_map = await inventory.seat_map(showtime_id)
     await evict(inventory.seat_maps, seat_map, inventory.now(), inventory.expire_bookings)

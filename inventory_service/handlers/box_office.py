@@ -6,6 +6,8 @@ again, whoever is really refused is told, and the rest goes in the next update. 
 his request: what was remembered from earlier only decides who is tried first. Seats are chosen for a buyer in the batch
 itself, so that a hundred who want the best seats get different ones.
 
+Showtimes for which one buyer comes at a time share something too: their updates, one for each, go in one write.
+
 Several processes may do this to one showtime. That costs speed, never correctness, which rests on the update's
 condition.
 """
@@ -13,7 +15,7 @@ condition.
 import copy
 from collections import OrderedDict
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 
@@ -22,28 +24,34 @@ from inventory_service.domain.seat_map import Glance, Hold, Mark
 from inventory_service.domain.wishes import Wish
 from inventory_service.handlers.attempts import ATTEMPTS, Contended, NotOpenYet
 from inventory_service.handlers.evict import TellExpired, evict
+from inventory_service.handlers.pauses import outlasting_pauses
 from inventory_service.store.seat_maps import SeatMaps
 from service_kit.clock import Clock
 from service_kit.errors import DomainError
 from service_kit.lanes import Lane
 
 BATCH = 512
+SINGLES = 64
 WAITING = 4_096
 REMEMBERED = 10_000
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Wanted:
-    """`retried`: an earlier try of the same request may have left its hold, which then is its own."""
+    """`retried`: an earlier try of the same request may have left its hold, which then is its own.
+
+    `showtime_version` is the one that the buyer's price is of, as far as this process has heard.
+    """
 
     booking_id: str
     until: datetime
     wish: Wish
     channel: str | None
     retried: bool
+    showtime_version: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Taken:
     """The hold as it is in the map, and the showtime version that the map follows."""
 
@@ -68,6 +76,9 @@ class BoxOffice:
         self._clock = clock
         self._tell_expired = tell_expired
         self._lanes: dict[str, Lane[Wanted, Outcome]] = {}
+        self._singles: Lane[tuple[str, Hold, Glance], Glance | None] = Lane(
+            self._hold_each, batch=SINGLES, waiting=WAITING
+        )
         # How maps were when last seen: only a hint at whom to try together.
         self._sights: OrderedDict[str, Glance] = OrderedDict()
 
@@ -80,13 +91,18 @@ class BoxOffice:
         try:
             return await lane.submit(wanted)
         finally:
-            if lane.idle:
-                self._lanes.pop(showtime_id, None)
+            if lane.idle and self._lanes.get(showtime_id) is lane:
+                del self._lanes[showtime_id]
 
     def layout_of(self, showtime_id: str) -> LayoutKey | None:
         """The layout that the map had when it was last seen."""
         sight = self._sights.get(showtime_id)
         return sight.layout if sight else None
+
+    async def look_up_layout(self, showtime_id: str) -> LayoutKey | None:
+        """The layout that the map has now."""
+        seen = await self._look(showtime_id, ())
+        return seen.layout if seen else None
 
     async def _serve(self, showtime_id: str, wanted: Sequence[Wanted]) -> list[Outcome | Exception]:
         outcomes: Outcomes = {}
@@ -109,25 +125,40 @@ class BoxOffice:
         False where only a reading of the map can tell how to go on.
         """
         now = self._clock.now()
-        sight = self._sights.get(showtime_id) or _unseen(wanted[waiting[0]].wish.layout.key, now)
+        sight = self._sights.get(showtime_id) or _unseen(wanted[waiting[0]], now)
         holds = {
             index: Hold(wanted[index].booking_id, Mark.HOLD, wanted[index].until, mask)
             for index, mask in _picks(wanted, waiting, sight).items()
         }
         if not holds:
             return False
-        seen = await self._seat_maps.hold(showtime_id, list(holds.values()), sight, now)
+        if len(waiting) == 1:
+            seen = await self._singles.submit((showtime_id, next(iter(holds.values())), sight))
+        else:
+            seen = await self._seat_maps.hold(showtime_id, list(holds.values()), sight, now)
         if seen is None:
             return False
         self._remember(showtime_id, seen)
         for index, hold in holds.items():
             outcomes[index] = Taken(hold, seen.showtime_version)
         left = [index for index in waiting if index not in outcomes]
-        if seen.may_be_claimable(now):
+        if seen.may_have_expired(now):
             return not left
         # Who tries again may have a hold of his own, which this reading doesn't show.
         _refuse(wanted, [index for index in left if not wanted[index].retried], seen, outcomes)
         return not any(wanted[index].retried for index in left)
+
+    async def _hold_each(self, holds: Sequence[tuple[str, Hold, Glance]]) -> list[Glance | Exception | None]:
+        """Single holds of different showtimes: how each map is afterwards, None where the hold missed."""
+        now = self._clock.now()
+        if len(holds) == 1:
+            showtime_id, hold, sight = holds[0]
+            return [await self._seat_maps.hold(showtime_id, [hold], sight, now)]
+        had = await self._seat_maps.hold_each(holds, now)
+        return [
+            replace(sight, taken=sight.taken | hold.mask) if taken else None
+            for (_, hold, sight), taken in zip(holds, had, strict=True)
+        ]
 
     async def _judge(
         self, showtime_id: str, wanted: Sequence[Wanted], waiting: Sequence[int], outcomes: Outcomes
@@ -146,17 +177,17 @@ class BoxOffice:
             except DomainError as error:
                 outcomes[index] = error
                 continue
-            if own and not own.expired(now):
-                outcomes[index] = Taken(own, seen.showtime_version)
-            elif wanted[index].wish.layout.key != seen.layout:
+            if wanted[index].wish.layout.key != seen.layout:
                 outcomes[index] = LayoutMoved(seen.layout)
-        if not seen.may_be_claimable(now):
+            elif own and not own.expired(now):
+                outcomes[index] = Taken(own, seen.showtime_version)
+        if not seen.may_have_expired(now):
             _refuse(wanted, [index for index in left if index not in outcomes], seen, outcomes)
 
     async def _look(self, showtime_id: str, own: Sequence[str]) -> Glance | None:
         """A reading after holds that ran out, if there are any, have been evicted."""
-        seen = await self._seat_maps.glance(showtime_id, own)
-        if seen and seen.may_be_claimable(self._clock.now()):
+        seen = await outlasting_pauses(partial(self._seat_maps.glance, showtime_id, own), self._clock)
+        if seen and seen.may_have_expired(self._clock.now()):
             seat_map = await self._seat_maps.get(showtime_id)
             if seat_map:
                 await evict(self._seat_maps, seat_map, self._clock.now(), self._tell_expired)
@@ -172,9 +203,9 @@ class BoxOffice:
             self._sights.popitem(last=False)
 
 
-def _unseen(layout: LayoutKey, now: datetime) -> Glance:
+def _unseen(wanted: Wanted, now: datetime) -> Glance:
     """What is supposed of a map that was not seen yet: if it is otherwise, the update misses."""
-    return Glance("open", now, layout, 0, 0, (), 0, None, {})
+    return Glance("open", now, wanted.wish.layout.key, wanted.showtime_version, 0, (), 0, None, {})
 
 
 def _picks(wanted: Sequence[Wanted], waiting: Sequence[int], sight: Glance) -> dict[int, int]:

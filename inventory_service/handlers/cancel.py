@@ -26,7 +26,7 @@ async def cancel(
     Raises NotCancellable for a scanned ticket, where that is asked for.
     """
     for _ in range(ATTEMPTS):
-        seat_map = await inventory.seat_map(booking.showtime_id)
+        seat_map = await inventory.resting_map(booking.showtime_id)
         booking = await inventory.booking(booking.id)  # after the map: what is tidied there is settled here
         entry = seat_map.holds.get(booking.id)
         match booking.status:
@@ -79,7 +79,7 @@ async def fail(inventory: Inventory, booking_id: str, payment_id: str | None) ->
         booking = await inventory.booking(booking_id)
         if booking.status != "pending" or (payment_id and booking.payment_id not in {None, payment_id}):
             return booking
-        seat_map = await inventory.seat_map(booking.showtime_id)
+        seat_map = await inventory.resting_map(booking.showtime_id)
         entry = seat_map.holds.get(booking_id)
         if entry and entry.mark is not Mark.HOLD:
             return booking  # money had come, and what it led to is being finished

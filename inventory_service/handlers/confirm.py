@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from inventory_service.domain.booking import Booking, OtherPayment
+from inventory_service.domain.layout import UnknownSeats
 from inventory_service.domain.seat_map import Hold, Mark, SeatMap
 from inventory_service.handlers.attempts import ATTEMPTS, Contended
 from inventory_service.handlers.cancel import cancel
@@ -29,7 +30,7 @@ async def confirm(inventory: Inventory, booking_id: str, payment_id: str | None)
 async def _confirm_once(inventory: Inventory, booking_id: str, payment_id: str | None) -> Booking | None:
     """One try; None when something changed in between."""
     booking = await inventory.booking(booking_id)
-    seat_map = await inventory.seat_map(booking.showtime_id)
+    seat_map = await inventory.resting_map(booking.showtime_id)
     booking = await inventory.booking(booking_id)  # after the map: what is tidied there is settled here
     if payment_id and booking.payment_id and booking.payment_id != payment_id:
         raise OtherPayment(payment_id=booking.payment_id)
@@ -68,25 +69,28 @@ async def _settle(inventory: Inventory, seat_map: SeatMap, booking: Booking, pay
 async def _take_again(inventory: Inventory, seat_map: SeatMap, booking: Booking, payment_id: str | None) -> bool:
     """Book the seats of a hold that is gone; False where somebody has them, the show is off or the map has changed."""
     now = inventory.now()
-    mask = await inventory.mask_of(booking, seat_map)
-    if not _to_be_had(seat_map, booking, mask, now):
+    mask = await _to_be_had(inventory, seat_map, booking, now)
+    if mask is None:
         return False
     evicted = seat_map.in_the_way(mask, now)
     booked = Hold(booking.id, Mark.BOOKED, None, mask, payment_id)
     return await inventory.seat_maps.retake(seat_map, booked, evicted, now)
 
 
-def _to_be_had(seat_map: SeatMap, booking: Booking, mask: int, now: datetime) -> bool:
+async def _to_be_had(inventory: Inventory, seat_map: SeatMap, booking: Booking, now: datetime) -> int | None:
+    """The seats of a booking that has lost them, where they are all free."""
+    try:
+        mask = await inventory.mask_of(booking, seat_map)
+    except UnknownSeats:  # the map was moved to a layout that does without them
+        return None
     unavailable = seat_map.occupied(now) | seat_map.closed(booking.channel)
-    return seat_map.bookable(now) and not unavailable & mask
+    return mask if seat_map.bookable(now) and not unavailable & mask else None
 
 
 async def _lost(inventory: Inventory, booking: Booking, payment_id: str | None) -> Booking | None:
     """The seats may be gone: make sure by a fresh reading, then ask for the money back."""
-    now = inventory.now()
     seat_map = await inventory.seat_map(booking.showtime_id)
-    mask = await inventory.mask_of(booking, seat_map)
-    if booking.id in seat_map.holds or _to_be_had(seat_map, booking, mask, now):
+    if booking.id in seat_map.holds or await _to_be_had(inventory, seat_map, booking, inventory.now()):
         return None
     if booking.status == "pending" and not await inventory.settle(
         booking, "expired", ["BookingExpired", "SeatsReleased"]

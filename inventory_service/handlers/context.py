@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from inventory_service.clients import Payments, Venues
@@ -13,6 +14,7 @@ from inventory_service.domain.layout import Layout, LayoutKey
 from inventory_service.domain.seat_map import Hold, SeatMap
 from inventory_service.handlers.attempts import ATTEMPTS, Contended, NotOpenYet
 from inventory_service.handlers.box_office import BoxOffice
+from inventory_service.handlers.pauses import outlasting_pauses
 from inventory_service.store.bookings import Bookings
 from inventory_service.store.catalogue import Layouts, Showtimes
 from inventory_service.store.seat_maps import SeatMaps
@@ -58,6 +60,10 @@ class Inventory:
         if seat_map is None:
             raise NotOpenYet
         return seat_map
+
+    async def resting_map(self, showtime_id: str) -> SeatMap:
+        """The same for who is going to change seats: not while they stand still for a move. Raises Contended too."""
+        return await outlasting_pauses(partial(self.seat_map, showtime_id), self.clock)
 
     async def showtime(self, showtime_id: str) -> ShowtimeState:
         """The showtime; one that was created a moment ago is waited for. Raises NotFound, NotOpenYet."""

@@ -54,6 +54,10 @@ class MapView:
         """Whether the version alone says what this shows: no hold has run out that is not swept yet."""
         return not self.seat_map.expired_holds(self.now)
 
+    def same_as(self, other: "MapView") -> bool:
+        """Whether both are of the same reading and the same showtime, so that only time can tell them apart."""
+        return self.seat_map is other.seat_map and self.showtime is other.showtime
+
     @property
     def held(self) -> int:
         return self.seat_map.occupied(self.now) & ~self.seat_map.booked
@@ -77,8 +81,11 @@ class MapView:
 
 
 async def view_map(inventory: Inventory, showtime_id: str) -> MapView:
-    """Raises NotFound, NotOpenYet."""
-    return await view_of(inventory, await inventory.seat_map(showtime_id))
+    """How the map is now, without saying who holds what. Raises NotFound, NotOpenYet."""
+    seat_map = await inventory.seat_maps.outline(showtime_id)
+    if seat_map is None or seat_map.may_have_expired(inventory.now()):
+        seat_map = await inventory.seat_map(showtime_id)
+    return await view_of(inventory, seat_map)
 
 
 async def view_of(inventory: Inventory, seat_map: SeatMap) -> MapView:
@@ -90,8 +97,11 @@ async def view_of(inventory: Inventory, seat_map: SeatMap) -> MapView:
     return MapView(seat_map, layout, showtime, inventory.now())
 
 
-async def view_seats(inventory: Inventory, view: MapView, caller: Principal | None) -> list[SeatView]:
-    """Every seat with its status and price, and with its owner and block where the caller may know."""
+async def view_seats(
+    inventory: Inventory, showtime_id: str, caller: Principal | None
+) -> tuple[MapView, list[SeatView]]:
+    """The view, and every seat with its status and price, and with its owner and block where the caller may know."""
+    view = await (view_map(inventory, showtime_id) if caller is None else _whole_view(inventory, showtime_id))
     blocks = _blocks(view, caller)
     own = await _owners(inventory, view, caller)
     prices = seat_prices(view.layout, view.showtime.pricing)
@@ -108,7 +118,11 @@ async def view_seats(inventory: Inventory, view: MapView, caller: Principal | No
         elif blocked[position]:
             status = "blocked"
         seats.append(SeatView(seat.id, status, prices[position], own.get(position), blocks.get(position)))
-    return seats
+    return view, seats
+
+
+async def _whole_view(inventory: Inventory, showtime_id: str) -> MapView:
+    return await view_of(inventory, await inventory.seat_map(showtime_id))
 
 
 async def _owners(inventory: Inventory, view: MapView, caller: Principal | None) -> dict[int, OwnSeat]:
@@ -124,7 +138,8 @@ async def _owners(inventory: Inventory, view: MapView, caller: Principal | None)
         if hold and (hold.live(view.now) or hold.mark is Mark.BOOKED):
             mask, until = hold.mask, hold.until
         elif booking.status == "confirmed":
-            mask, until = view.layout.mask(booking.seat_ids), None
+            # The map may have been moved since it was read, and the booking be of a seat that it has not in this view.
+            mask, until = view.layout.known(booking.seat_ids), None
         else:
             continue
         for position in positions(mask):

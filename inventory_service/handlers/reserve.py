@@ -8,16 +8,16 @@ from inventory_service.domain.booking import Booking, ExtensionRefused, HoldExpi
 from inventory_service.domain.layout import Layout, require_valid_selection
 from inventory_service.domain.pricing import class_prices, quote, require_known_code
 from inventory_service.domain.sales import on_sale, require_on_sale
-from inventory_service.domain.wishes import BestSeats, TheseSeats, Wish
+from inventory_service.domain.wishes import BestSeats, SingleSeatLeft, TheseSeats, Wish
 from inventory_service.handlers.attempts import ATTEMPTS, Contended
 from inventory_service.handlers.box_office import Taken, Wanted
 from inventory_service.handlers.choose import Party, require_known_party
 from inventory_service.handlers.context import Inventory
 from messaging.events import ShowtimeState
-from service_kit.errors import DomainError
+from service_kit.errors import DomainError, Invalid
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Reserve:
     """Either `seat_ids` or a `party`, for whom the best seats are chosen; both may be seats blocked for `channel`.
 
@@ -41,45 +41,67 @@ async def reserve(inventory: Inventory, command: Reserve) -> Booking:
     """A pending booking with its seats held and its price frozen.
 
     Raises Invalid, NotFound, SeatsTaken, SingleSeatLeft, NoFreeBlock, NotOnSaleYet, SalesEnded, ShowtimeStarted,
-    ShowtimeCancelled, UnknownPromoCode.
+    ShowtimeCancelled, UnknownPromoCode, Unpriced.
     """
     if command.party is None:
         require_valid_selection(command.seat_ids)
     if command.retried and (made_before := await inventory.bookings.get(command.booking_id)):
         return made_before
-    showtime = await _showtime(inventory, command)
-    require_on_sale(showtime, inventory.now())
-    require_known_code(showtime.promotions, command.promo_code)
-    layout, taken = await _take(inventory, showtime, command)
-    if taken.showtime_version > showtime.version:  # this process had not heard yet that the showtime changed
-        showtime = await inventory.showtimes.get(showtime.showtime_id, at_least=taken.showtime_version) or showtime
-        try:
+    now = inventory.now()
+    showtime = await _showtime(inventory, command, now)
+    showtime, layout, taken = await _take(inventory, showtime, command, now)
+    try:
+        if taken.showtime_version > showtime.version:  # this process had not heard yet that the showtime changed
+            showtime = await inventory.showtimes.get(showtime.showtime_id, at_least=taken.showtime_version) or showtime
             require_on_sale(showtime, inventory.now())
             require_known_code(showtime.promotions, command.promo_code)
-        except DomainError:
-            await inventory.seat_maps.release(showtime.showtime_id, layout.key, [taken.hold], inventory.now())
-            raise
-    return await inventory.bookings.insert(_pending(command, showtime, layout, taken))
+        booking = _pending(command, showtime, layout, taken)
+    except DomainError:
+        await inventory.seat_maps.release(showtime.showtime_id, layout.key, [taken.hold], inventory.now())
+        raise
+    return await inventory.bookings.insert(booking)
 
 
-async def _showtime(inventory: Inventory, command: Reserve) -> ShowtimeState:
-    """As remembered: the map's version will tell after the hold. What is refused before the hold is asked for first."""
+async def _showtime(inventory: Inventory, command: Reserve, now: datetime) -> ShowtimeState:
+    """On sale, as remembered: the map's version will tell after the hold.
+
+    What is refused before the hold is asked for first. Raises NotOnSaleYet, SalesEnded, UnknownPromoCode.
+    """
     remembered = await inventory.showtime(command.showtime_id)
-    if command.promo_code or not on_sale(remembered, inventory.now()):
-        return await inventory.current_showtime(command.showtime_id)
-    return remembered
+    if command.promo_code is None and on_sale(remembered, now):
+        return remembered
+    current = await inventory.current_showtime(command.showtime_id)
+    require_on_sale(current, now)
+    require_known_code(current.promotions, command.promo_code)
+    return current
 
 
-async def _take(inventory: Inventory, showtime: ShowtimeState, command: Reserve) -> tuple[Layout, Taken]:
+async def _take(
+    inventory: Inventory, showtime: ShowtimeState, command: Reserve, now: datetime
+) -> tuple[ShowtimeState, Layout, Taken]:
     """The hold in place, under the layout that the map has. Raises what stands in the way."""
     key = inventory.box_office.layout_of(showtime.showtime_id)
-    until = inventory.now() + timedelta(seconds=command.hold_seconds)
+    until = now + timedelta(seconds=command.hold_seconds)
     for _ in range(ATTEMPTS):
         layout = await inventory.layouts.get(showtime.venue.venue_id, key or inventory.layout_key(showtime))
-        wanted = Wanted(command.booking_id, until, _wish(layout, showtime, command), command.channel, command.retried)
-        outcome = await inventory.box_office.take(command.showtime_id, wanted)
+        try:
+            wish = _wish(layout, showtime, command)
+        except Invalid:
+            key = await inventory.box_office.look_up_layout(showtime.showtime_id)
+            if key in {None, layout.key}:
+                raise
+            continue  # it is this process that did not know the seats yet
+        wanted = Wanted(command.booking_id, until, wish, command.channel, command.retried, showtime.version)
+        try:
+            outcome = await inventory.box_office.take(command.showtime_id, wanted)
+        except SingleSeatLeft:
+            current = await inventory.current_showtime(command.showtime_id)
+            if current.version == showtime.version:
+                raise
+            showtime = current  # by which the rule may be off
+            continue
         if isinstance(outcome, Taken):
-            return layout, outcome
+            return showtime, layout, outcome
         key = outcome.layout
     raise Contended
 
@@ -132,7 +154,7 @@ async def extend(inventory: Inventory, booking: Booking, minutes: int) -> Bookin
         now = inventory.now()
         booking = await inventory.booking(booking.id)
         booking.require_payable(now)
-        seat_map = await inventory.seat_map(booking.showtime_id)
+        seat_map = await inventory.resting_map(booking.showtime_id)
         hold = seat_map.holds.get(booking.id)
         if hold is None or not hold.live(now) or hold.until is None:
             raise HoldExpired

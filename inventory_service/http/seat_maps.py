@@ -1,5 +1,7 @@
 """Routes and models of seat maps: the whole map, its packed form, and what is free."""
 
+from collections import OrderedDict
+from datetime import timedelta
 from typing import Any, Literal
 
 from fastapi import APIRouter, Request, Response
@@ -12,6 +14,8 @@ from service_kit.etags import answer_304, etag, not_modified
 from service_kit.models import Model, Moment
 
 router = APIRouter(prefix="/api/v1")
+BODY_KEPT = timedelta(seconds=1)
+BODIES_KEPT = 2_000
 
 
 class LayoutReference(Model):
@@ -68,10 +72,43 @@ async def get_inventory(
     headers = {"Cache-Control": "private, no-cache", "Vary": "Authorization"}
     if seen.settled and not_modified(request, tag):
         return answer_304(tag, **headers)
-    content: InventoryAnswer | CompactAnswer
-    content = compact_answer(seen) if view == "compact" else _full(seen, await read.view_seats(inventory, seen, caller))
-    body = content.model_dump_json(by_alias=True, exclude_none=True)
+    if view == "compact":
+        body = bodies_of(request).compact(seen)
+    else:
+        seen, seats = await read.view_seats(inventory, showtime_id, caller)
+        tag, body = etag(seen.seat_map.version), _encoded(_full(seen, seats))
     return Response(body, media_type="application/json", headers={"ETag": tag, **headers})
+
+
+class Bodies:
+    """Compact answers as they went out, for those who ask for the same version within a second.
+
+    Not for longer, since an answer says as of when it is.
+    """
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[str, tuple[read.MapView, bytes]] = OrderedDict()
+
+    def compact(self, seen: read.MapView) -> bytes:
+        showtime_id = seen.seat_map.showtime_id
+        kept = self._kept.get(showtime_id)
+        if kept and kept[0].same_as(seen) and seen.now - kept[0].now < BODY_KEPT:
+            return kept[1]
+        body = _encoded(compact_answer(seen))
+        self._kept[showtime_id] = seen, body
+        self._kept.move_to_end(showtime_id)
+        if len(self._kept) > BODIES_KEPT:
+            self._kept.popitem(last=False)
+        return body
+
+
+def bodies_of(request: Request) -> Bodies:
+    bodies: Bodies = request.app.state.bodies
+    return bodies
+
+
+def _encoded(content: InventoryAnswer | CompactAnswer) -> bytes:
+    return content.model_dump_json(by_alias=True, exclude_none=True).encode()
 
 
 def _summary(availability: Availability) -> dict[str, Any]:

@@ -6,15 +6,14 @@ from typing import Any
 
 from pymongo import ASCENDING, DESCENDING, ReturnDocument, UpdateOne
 from pymongo.asynchronous.collection import AsyncCollection
-from pymongo.errors import BulkWriteError, OperationFailure
 
 from inventory_service.domain.booking import Booking
 from inventory_service.domain.layout import LayoutKey
-from inventory_service.store.common import Document, is_known_already
 from messaging.events import BookingStatus
 from messaging.outbox import ensure_outbox_index
 from service_kit.errors import Unavailable
 from service_kit.lanes import Lane
+from service_kit.mongo import Document, insert_new
 
 BATCH = 256
 WAITING = 10_000
@@ -53,16 +52,7 @@ class Bookings:
 
     async def _insert_all(self, documents: Sequence[Document]) -> list[bool | Exception]:
         """Whether each is new; the error of one that could not be written."""
-        outcomes: list[bool | Exception] = [True] * len(documents)
-        try:
-            await self.collection.insert_many(documents, ordered=False)
-        except BulkWriteError as error:
-            if error.details["writeConcernErrors"]:
-                raise
-            for fault in error.details["writeErrors"]:
-                known = is_known_already(fault)
-                outcomes[fault["index"]] = False if known else OperationFailure(fault["errmsg"], fault["code"])
-        return outcomes
+        return await insert_new(self.collection, documents)
 
     async def get(self, booking_id: str) -> Booking | None:
         document = await self.collection.find_one({"_id": booking_id}, {"outbox": 0})
@@ -96,6 +86,12 @@ class Bookings:
         """Bookings of these showtimes that ought to have seats, and these bookings whatever their state."""
         waiting_or_sold = {"showtimeId": {"$in": list(showtime_ids)}, "status": {"$in": ["pending", "confirmed"]}}
         condition = {"$or": [waiting_or_sold, {"_id": {"$in": list(booking_ids)}}]}
+        return [_from_document(document) async for document in self.collection.find(condition, {"outbox": 0})]
+
+    async def owning(self, showtime_id: str, sold: Sequence[str], booking_ids: Sequence[str]) -> list[Booking]:
+        """Confirmed bookings with one of these seats of the showtime, and these bookings whatever their state."""
+        confirmed = {"showtimeId": showtime_id, "status": "confirmed", "seatIds": {"$in": list(sold)}}
+        condition = {"$or": [confirmed, {"_id": {"$in": list(booking_ids)}}]}
         return [_from_document(document) async for document in self.collection.find(condition, {"outbox": 0})]
 
     async def showtimes_without(self, seat_maps: str) -> list[str]:

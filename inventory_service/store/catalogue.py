@@ -14,16 +14,16 @@ from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import BulkWriteError
 
 from inventory_service.domain.layout import Layout, LayoutKey
-from inventory_service.store.common import Document, only_known_already
 from messaging.events import ShowtimeState
+from service_kit.mongo import Document, only_known_already
 from service_kit.tasks import OnceAtATime
 
 FetchLayout = Callable[[str, LayoutKey], Awaitable[Document]]
 # Seats over all layouts kept parsed in memory; about 150 bytes each.
 CACHED_SEATS = 2_000_000
 CACHED_SHOWTIMES = 20_000
-# A document holds at most 16 MB; a layout of 100,000 seats compresses to about a tenth of that.
-COMPRESSION = 6
+# A document holds at most 16 MB; a layout of 100,000 seats compresses to less than a tenth of that, even in haste.
+COMPRESSION = 1
 
 
 class Showtimes:

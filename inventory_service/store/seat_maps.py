@@ -4,7 +4,7 @@
       taken: [long…], booked: [long…]            32 seats a word
       holds: { bucket: { bookingId: { until, seats: { word: bits } } } }      marks: mark and payment in place of until
       blocks: { blockId: { seats: { word: bits }, channel, code, reason, madeAt } }, blockVersion
-      unbooked, nextExpiry, dirty, updatedAt, outbox: […] }
+      unbooked, nextExpiry, pausedUntil, dirty, updatedAt, outbox: […] }
 
 MongoDB looks for a field by walking over those before it. In 256 buckets a hold is found in a few steps among tens of
 thousands, and a batch of holds does not cost the square of their number. An entry is kept small (about 85 bytes), for
@@ -12,9 +12,11 @@ all of them are rewritten with each update: who holds, at what price, is in the 
 
 A method that changes something returns whether its condition held; on False the caller reads again and decides anew.
 Sets of seats mean something under one layout only, so every change of seats has the layout's version in its condition.
+While a map is paused, and it is for the moment in which it is moved to another layout, no such condition holds.
 """
 
 import zlib
+from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -28,13 +30,17 @@ from pymongo.errors import BulkWriteError
 from inventory_service.domain.bits import FULL, from_sparse, from_words, positions, to_words, word_count
 from inventory_service.domain.layout import LayoutKey
 from inventory_service.domain.seat_map import Block, Glance, Hold, Mark, SeatMap
-from inventory_service.store.common import Document, only_known_already
 from messaging.events import ShowtimeState
 from messaging.outbox import ensure_outbox_index
+from service_kit.lanes import Lane
+from service_kit.mongo import Document, only_known_already
 
 # A mark lives for milliseconds; one that is older was left by a crash.
 MARK_CHECKED_AFTER = timedelta(seconds=15)
 BUCKETS = 256
+LOOKS = 256
+WAITING = 10_000
+OUTLINES_KEPT = 10_000
 # What `_glance` needs besides the blocks, which change so seldom that most readings go without.
 GLANCED = {
     "status": 1,
@@ -44,12 +50,15 @@ GLANCED = {
     "taken": 1,
     "blockVersion": 1,
     "nextExpiry": 1,
+    "pausedUntil": 1,
 }
 
 
 class SeatMaps:
     def __init__(self, collection: AsyncCollection[Document]) -> None:
         self.collection = collection
+        self._looks: Lane[str, SeatMap | None] = Lane(self._look, batch=LOOKS, waiting=WAITING)
+        self._outlines: OrderedDict[str, SeatMap] = OrderedDict()
 
     async def prepare(self) -> None:
         # The sweeper's query: holds that have run out.
@@ -104,6 +113,24 @@ class SeatMaps:
         document = await self.collection.find_one({"_id": showtime_id}, {**GLANCED, "blocks": 1, **own})
         return _glance(document, _blocks(document)) if document else None
 
+    async def outline(self, showtime_id: str) -> SeatMap | None:
+        """The map without its holds, read after this was asked for; who asks together shares the reading.
+
+        While a map does not change this gives the same object, and costs a question for its version.
+        """
+        return await self._looks.submit(showtime_id)
+
+    async def _look(self, showtime_ids: Sequence[str]) -> list[SeatMap | Exception | None]:
+        versions = await self.versions(list(set(showtime_ids)))
+        known = self._outlines
+        moved = [id_ for id_, version in versions.items() if id_ not in known or known[id_].version != version]
+        for seat_map in await self.outlines(moved) if moved else []:
+            known[seat_map.showtime_id] = seat_map
+        found: list[SeatMap | Exception | None] = [known[id_] if id_ in versions else None for id_ in showtime_ids]
+        while len(known) > OUTLINES_KEPT:
+            known.popitem(last=False)
+        return found
+
     async def versions(self, showtime_ids: Sequence[str]) -> dict[str, int]:
         cursor = self.collection.find({"_id": {"$in": showtime_ids}}, {"version": 1})
         return {document["_id"]: document["version"] async for document in cursor}
@@ -147,6 +174,34 @@ class SeatMaps:
 
         What the map is like afterwards; None where the condition did not hold.
         """
+        condition, update = self._taking(showtime_id, holds, sight, now)
+        found = await self.collection.find_one_and_update(
+            condition, update, GLANCED, return_document=ReturnDocument.AFTER
+        )
+        return _glance(found, sight.blocks) if found else None
+
+    async def hold_each(self, wanted: Sequence[tuple[str, Hold, Glance]], now: datetime) -> list[bool]:
+        """As `hold`, for single holds of different showtimes in one write; whether each has its seats.
+
+        The maps are not read afterwards, so each must also follow the showtime version of its sight.
+        """
+        changes = []
+        for showtime_id, hold, sight in wanted:
+            condition, update = self._taking(showtime_id, [hold], sight, now)
+            changes.append(UpdateOne(condition | {"showtimeVersion": sight.showtime_version}, update))
+        result = await self.collection.bulk_write(changes, ordered=False)
+        if result.matched_count == len(changes):
+            return [True] * len(changes)
+        # A bulk write tells how many matched, not which: those whose entry is there. One that ends at another time was
+        # made before, for the same request.
+        entries = dict.fromkeys((entry_of(hold.booking_id) for _, hold, _ in wanted), 1)
+        cursor = self.collection.find({"_id": {"$in": [showtime_id for showtime_id, _, _ in wanted]}}, entries)
+        held = {(entry.booking_id, entry.until) async for document in cursor for entry in _holds(document).values()}
+        return [(hold.booking_id, hold.until) in held for _, hold, _ in wanted]
+
+    def _taking(
+        self, showtime_id: str, holds: Sequence[Hold], sight: Glance, now: datetime
+    ) -> tuple[Document, Document]:
         wanted = _union(holds)
         entries = {entry_of(hold.booking_id): hold for hold in holds}
         condition = {
@@ -154,6 +209,7 @@ class SeatMaps:
             "status": "open",
             "startsAt": {"$gt": now},
             **_under(sight.layout),
+            **_unpaused(now),
             "blockVersion": sight.block_version,
             **_all_clear("taken", wanted),
             **{entry: {"$exists": False} for entry in entries},
@@ -161,21 +217,20 @@ class SeatMaps:
         update = self._change(now, taken=(wanted, 0))
         update["$set"] |= {entry: _hold_document(hold) for entry, hold in entries.items()}
         update["$min"] = {"nextExpiry": min(hold.until for hold in holds if hold.until)}
-        found = await self.collection.find_one_and_update(
-            condition, update, GLANCED, return_document=ReturnDocument.AFTER
-        )
-        return _glance(found, sight.blocks) if found else None
+        return condition, update
 
     async def extend(self, seat_map: SeatMap, hold: Hold, until: datetime, now: datetime) -> bool:
         """Move the end of a hold that is still as it was read."""
         update = self._change(now)
         update["$set"][f"{entry_of(hold.booking_id)}.until"] = until
-        return await self._apply({"_id": seat_map.showtime_id, **_still_as([hold])}, update)
+        condition = {"_id": seat_map.showtime_id, **_unpaused(now), **_still_as([hold])}
+        return await self._apply(condition, update)
 
     async def release(self, showtime_id: str, layout: LayoutKey, holds: Sequence[Hold], now: datetime) -> bool:
         """Give back the seats of holds that are still as they were read."""
         update = self._change(now, taken=(0, _union(holds))) | _unset(holds)
-        return await self._apply({"_id": showtime_id, **_under(layout), **_still_as(holds)}, update)
+        condition = {"_id": showtime_id, **_under(layout), **_unpaused(now), **_still_as(holds)}
+        return await self._apply(condition, update)
 
     async def set_next_expiry(self, seat_map: SeatMap, until: datetime | None, at_least: datetime) -> None:
         """Note when the next hold of this reading runs out.
@@ -194,7 +249,7 @@ class SeatMaps:
     async def block(self, seat_map: SeatMap, block: Block, now: datetime) -> bool:
         """Keep seats that nobody has from sale, while layout and blocks are as they were read and the show is on."""
         condition = {
-            **_blocks_as_in(seat_map),
+            **_blocks_as_in(seat_map, now),
             "status": "open",
             "startsAt": {"$gt": now},
             **_all_clear("taken", block.mask),
@@ -207,7 +262,7 @@ class SeatMaps:
         update = self._change_of_blocks(now, {f"{place}.seats": _sparse(left)} if left else {})
         if not left:
             update["$unset"] = {place: ""}
-        return await self._apply(_blocks_as_in(seat_map), update)
+        return await self._apply(_blocks_as_in(seat_map, now), update)
 
     # --- bookings ----------------------------------------------------------------------------------------------------
 
@@ -216,7 +271,12 @@ class SeatMaps:
         update = self._change(now, booked=(hold.mask, 0))
         booked = replace(hold, mark=Mark.BOOKED, until=None, payment_id=payment_id)
         update |= _set_mark(update, booked, now)
-        condition = {"_id": seat_map.showtime_id, **_under(seat_map.layout), **_still_as([hold])}
+        condition = {
+            "_id": seat_map.showtime_id,
+            **_under(seat_map.layout),
+            **_unpaused(now),
+            **_still_as([hold]),
+        }
         return await self._apply(condition, update)
 
     async def retake(self, seat_map: SeatMap, booked: Hold, evicted: Sequence[Hold], now: datetime) -> bool:
@@ -227,6 +287,7 @@ class SeatMaps:
             "status": "open",
             "startsAt": {"$gt": now},
             **_under(seat_map.layout),
+            **_unpaused(now),
             "blockVersion": seat_map.block_version,
             "unbooked": seat_map.unbooked,
             entry_of(booked.booking_id): {"$exists": False},
@@ -243,6 +304,7 @@ class SeatMaps:
         condition = {
             "_id": seat_map.showtime_id,
             **_under(seat_map.layout),
+            **_unpaused(now),
             "unbooked": seat_map.unbooked,
             **(_still_as([entry]) if entry else {entry_of(released.booking_id): {"$exists": False}}),
         }
@@ -255,6 +317,40 @@ class SeatMaps:
         """Remove a mark, now that the booking says the same."""
         entry = entry_of(booking_id)
         await self.collection.update_one({"_id": showtime_id, f"{entry}.mark": mark.value}, {"$unset": {entry: ""}})
+
+    # --- another layout ----------------------------------------------------------------------------------------------
+
+    async def pause(self, showtime_id: str, until: datetime) -> None:
+        """Have no seats change until then, or until `resume`: whoever moves the map would be overtaken for ever else.
+
+        It ends by itself where its maker dies. Nothing is safe by it alone: `move` asks whether the map has changed.
+        """
+        await self.collection.update_one({"_id": showtime_id}, {"$set": {"pausedUntil": until}})
+
+    async def resume(self, showtime_id: str, until: datetime) -> None:
+        """End this pause, not another's."""
+        condition = {"_id": showtime_id, "pausedUntil": until}
+        await self.collection.update_one(condition, {"$unset": {"pausedUntil": ""}})
+
+    async def move(self, seat_map: SeatMap, moved: SeatMap, seats: int, event: Document, now: datetime) -> bool:
+        """Put `moved` in the place of this reading, from which it was made, with the event that tells of it.
+
+        Tidying a mark does not make a new version, so the marks are asked for one by one.
+        """
+        marks = [entry for entry in seat_map.holds.values() if entry.mark is not Mark.HOLD]
+        update = self._change(now)
+        update["$set"] |= {
+            "layout": {"hallId": moved.layout.hall_id, "version": moved.layout.version},
+            "seats": seats,
+            "taken": _dense(moved.taken, seats),
+            "booked": _dense(moved.booked, seats),
+            "holds": _buckets(moved.holds.values()),
+            **{f"blocks.{block.id}.seats": _sparse(block.mask) for block in moved.blocks},
+        }
+        update["$unset"] = {"pausedUntil": ""}
+        update["$push"] = {"outbox": event}
+        condition = {"_id": seat_map.showtime_id, "version": seat_map.version, **_still_as(marks)}
+        return await self._apply(condition, update)
 
     # --- one shape for all changes -----------------------------------------------------------------------------------
 
@@ -280,7 +376,6 @@ class SeatMaps:
 
 
 def _empty_map(showtime: ShowtimeState, event: Document, now: datetime) -> Document:
-    blocks = word_count(showtime.seat_count)
     return {
         "_id": showtime.showtime_id,
         "version": 1,
@@ -289,8 +384,8 @@ def _empty_map(showtime: ShowtimeState, event: Document, now: datetime) -> Docum
         "layout": {"hallId": showtime.hall_id, "version": showtime.layout_version},
         "showtimeVersion": showtime.version,
         "seats": showtime.seat_count,
-        "taken": [Int64(0)] * blocks,
-        "booked": [Int64(0)] * blocks,
+        "taken": _dense(0, showtime.seat_count),
+        "booked": _dense(0, showtime.seat_count),
         "holds": {},
         "blocks": {},
         "blockVersion": 0,
@@ -316,6 +411,7 @@ def _from_document(document: Document) -> SeatMap:
         blocks=_blocks(document),
         block_version=document["blockVersion"],
         next_expiry=document.get("nextExpiry"),
+        paused_until=document.get("pausedUntil"),
     )
 
 
@@ -330,6 +426,7 @@ def _glance(document: Document, blocks: tuple[Block, ...]) -> Glance:
         block_version=document["blockVersion"],
         next_expiry=document.get("nextExpiry"),
         own=_holds(document),
+        paused_until=document.get("pausedUntil"),
     )
 
 
@@ -370,9 +467,14 @@ def _block_document(block: Block) -> Document:
     return {"seats": _sparse(block.mask), "madeAt": block.made_at} | {k: v for k, v in known.items() if v is not None}
 
 
-def _blocks_as_in(seat_map: SeatMap) -> Document:
-    """The condition that no block was made or changed since, by which processes also see that theirs are outdated."""
-    return {"_id": seat_map.showtime_id, **_under(seat_map.layout), "blockVersion": seat_map.block_version}
+def _blocks_as_in(seat_map: SeatMap, now: datetime) -> Document:
+    """The condition that no block was made or changed since this reading."""
+    return {
+        "_id": seat_map.showtime_id,
+        **_under(seat_map.layout),
+        **_unpaused(now),
+        "blockVersion": seat_map.block_version,
+    }
 
 
 def entry_of(booking_id: str) -> str:
@@ -390,6 +492,21 @@ def _hold_document(hold: Hold) -> Document:
 def _sparse(mask: int) -> Document:
     """A set of seats as {word number: bits}."""
     return {str(number): Int64(bits) for number, bits in to_words(mask).items()}
+
+
+def _dense(mask: int, seats: int) -> list[Int64]:
+    """A set of seats as the list of all words of a house of so many."""
+    words = to_words(mask)
+    return [Int64(words.get(number, 0)) for number in range(word_count(seats))]
+
+
+def _buckets(holds: Iterable[Hold]) -> Document:
+    """All of `holds`."""
+    buckets: Document = {}
+    for hold in holds:
+        _, bucket, booking_id = entry_of(hold.booking_id).split(".")
+        buckets.setdefault(bucket, {})[booking_id] = _hold_document(hold)
+    return buckets
 
 
 def _set_mark(update: Document, mark: Hold, now: datetime) -> Document:
@@ -414,6 +531,10 @@ def _all_clear(field: str, mask: int) -> Document:
 def _under(layout: LayoutKey) -> Document:
     """The condition that sets of seats still mean the same seats."""
     return {"layout.hallId": layout.hall_id, "layout.version": layout.version}
+
+
+def _unpaused(now: datetime) -> Document:
+    return {"pausedUntil": {"$not": {"$gt": now}}}
 
 
 def _still_as(holds: Iterable[Hold]) -> Document:

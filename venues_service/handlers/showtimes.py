@@ -2,12 +2,12 @@
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from messaging.events import ShowtimeState
+from messaging.events import SeatMapLayout, ShowtimeState
 from service_kit.clock import Clock
 from service_kit.errors import DomainError, NotFound
 from service_kit.mongo import Document
@@ -239,6 +239,28 @@ class ShowtimeHandlers:
             if await self._showtimes.move(present, cancelled, event):
                 await self._slots.release(present.hall_id, present.claim)
                 return cancelled
+        raise ChangedMeanwhile
+
+    async def follow_map(self, moved: SeatMapLayout) -> None:
+        """Take over the layout that the showtime's seat map was moved to.
+
+        Whatever order the news come in, the newest version of the map counts. A showtime that was cancelled or never
+        was is left as it is. Raises ChangedMeanwhile.
+        """
+        for _ in range(ATTEMPTS):
+            present = await self._showtimes.find(moved.showtime_id)
+            if present is None or present.status != "scheduled" or present.map_version >= moved.version:
+                return
+            new = replace(
+                present,
+                version=present.version + 1,
+                layout_version=moved.layout_version,
+                seat_count=moved.seat_count,
+                map_version=moved.version,
+            )
+            event = told("ShowtimeUpdated", new.id, new.version, await self._state_of(new), self._clock)
+            if await self._showtimes.follow_map(present, new, event):
+                return
         raise ChangedMeanwhile
 
     async def _state_of(self, showtime: Showtime) -> ShowtimeState:

@@ -14,10 +14,9 @@ from pymongo.errors import BulkWriteError, DuplicateKeyError
 
 from messaging.envelope import Event
 from messaging.outbox import ensure_outbox_index, outbox_entry
-from service_kit.mongo import Database, Document
+from service_kit.mongo import DUPLICATE_KEY, Database, Document
 
 ALIVE: Document = {"deletedAt": None}
-DUPLICATE_KEY = 11000
 REF_INDEX = "external_ref"
 # A deletion that has not ended by then died with its process.
 ABANDONED = timedelta(seconds=30)

@@ -43,6 +43,8 @@ class Showtime:
     single_seat_rule: bool
     claim: str
     fence: int
+    # The version of the seat map at which it got its layout; 0 for the layout that the showtime began with.
+    map_version: int = 0
 
     def state(self, event: EventState, venue: VenueState) -> ShowtimeState:
         return ShowtimeState(
@@ -143,6 +145,23 @@ class Showtimes(Collection):
         )
         return outcome.matched_count == 1
 
+    async def follow_map(self, showtime: Showtime, new: Showtime, event: Event[Any]) -> bool:
+        """As `move`, for a layout that the seat map has already."""
+        outcome = await self.collection.update_one(
+            {"_id": showtime.id, "version": showtime.version, "status": "scheduled"},
+            {
+                "$set": {
+                    "layoutVersion": new.layout_version,
+                    "seatCount": new.seat_count,
+                    "mapVersion": new.map_version,
+                    "version": new.version,
+                    "updatedAt": event.time,
+                },
+                "$push": {"outbox": outbox_entry(event)},
+            },
+        )
+        return outcome.matched_count == 1
+
     async def disown(self, showtime_id: str, claim: str) -> bool:
         """Make sure that this claim never becomes the showtime's; False when it is (or has just become) its own."""
         outcome = await self.collection.update_one(
@@ -230,4 +249,5 @@ def _showtime(document: Document) -> Showtime:
         single_seat_rule=document.get("singleSeatRule", True),
         claim=document["claim"],
         fence=document["fence"],
+        map_version=document.get("mapVersion", 0),
     )

@@ -21,8 +21,7 @@ def stranded(layout: Layout, free: int, mask: int) -> Stranded | None:
     if not mask or mask & ~allowed:
         return None
     before = free & allowed | mask
-    segments = {layout.plan.segment_of[seat] for seat in positions(mask)}
-    alone = sum(_newly_alone(before, mask, segment) for segment in segments)
+    alone = _newly_alone(before, mask, layout.segment_ends)
     if not alone:
         return None
     runs = FreeRuns(layout.plan, before)
@@ -37,9 +36,10 @@ def stranded(layout: Layout, free: int, mask: int) -> Stranded | None:
     return Stranded(left, alternative) if left else None
 
 
-def _newly_alone(before: int, mask: int, segment: range) -> int:
-    """The seats of one segment that the choice leaves single. On the segment's own bits: halls may be large."""
-    within = (1 << len(segment)) - 1
-    free, chosen = before >> segment.start & within, mask >> segment.start & within
-    alone = singles(free & ~chosen, 0) & ~singles(free, 0)
-    return alone << segment.start
+def _newly_alone(before: int, mask: int, segment_ends: int) -> int:
+    """The seats that the choice leaves single: they are next to it, and two seats away is as far as one has to look."""
+    start = max((mask & -mask).bit_length() - 3, 0)
+    window = (1 << mask.bit_length() + 2 - start) - 1
+    free, chosen, ends = before >> start & window, mask >> start, segment_ends >> start & window
+    beside = chosen << 1 | chosen >> 1
+    return (singles(free & ~chosen, ends) & ~singles(free, ends) & beside) << start

@@ -1,4 +1,4 @@
-"""Processes that die right after their n-th write, and processes that are overtaken before their n-th call."""
+"""Processes that die right after their n-th write, and processes that are overtaken before their n-th call, or all."""
 
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -89,25 +89,33 @@ class _Meddled:
 
 
 class _Turn:
-    def __init__(self, at: int, other: Callable[[], Awaitable[object]]) -> None:
+    def __init__(self, at: int | None, other: Callable[[], Awaitable[object]]) -> None:
         self.calls = 0
         self.at = at
         self.other = other
 
     async def take(self) -> None:
         self.calls += 1
-        if self.calls == self.at:
+        if self.at in {None, self.calls}:
             await self.other()
 
 
 async def meddled(inventory: Inventory, at: int, step: Step, other: Callable[[], Awaitable[object]]) -> bool:
     """Run `step` with all of `other` happening right before its n-th call; whether it made that many calls."""
     turn = _Turn(at, other)
-    meddled_with = replace(
+    with suppress(DomainError):
+        await step(_meddled_with(inventory, turn))
+    return turn.calls >= at
+
+
+async def pestered(inventory: Inventory, step: Step, other: Callable[[], Awaitable[object]]) -> None:
+    """Run `step` with all of `other` happening right before each of its calls."""
+    await step(_meddled_with(inventory, _Turn(None, other)))
+
+
+def _meddled_with(inventory: Inventory, turn: _Turn) -> Inventory:
+    return replace(
         inventory,
         seat_maps=SeatMaps(_Meddled(inventory.seat_maps.collection, turn)),  # type: ignore[arg-type]  # a stand-in
         bookings=Bookings(_Meddled(inventory.bookings.collection, turn)),  # type: ignore[arg-type]  # a stand-in
     )
-    with suppress(DomainError):
-        await step(meddled_with)
-    return turn.calls >= at

@@ -277,6 +277,15 @@ class Stage:
         assert await audit(self.inventory) == []
 
 
+def problem(answer: httpx2.Response, status: int, slug: str) -> dict[str, Any]:
+    """The body of a problem of this kind."""
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    body: dict[str, Any] = answer.json()
+    assert body["type"].endswith(f"/{slug}"), body
+    return body
+
+
 def showtime_state(now: datetime, **changes: Any) -> ShowtimeState:
     hall_id = changes.pop("hall_id", None) or new_id()
     starts_at = changes.pop("starts_at", None) or (now + DAY).replace(hour=19, minute=30, second=0, microsecond=0)

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from dataclasses import replace
 from datetime import timedelta
 
 import httpx2
@@ -11,16 +12,19 @@ import pytest
 from inventory_service.app import create_app
 from inventory_service.config import Settings
 from inventory_service.domain.blocking import Which
+from inventory_service.handlers import move as moving
 from inventory_service.handlers.blocks import NewBlock, block_seats, unblock_seats
 from inventory_service.handlers.confirm import confirm
 from inventory_service.handlers.context import Inventory
 from inventory_service.handlers.expire import sweep
+from inventory_service.handlers.pauses import PAUSE
 from inventory_service.handlers.reserve import Reserve, reserve
 from messaging.events import ShowtimeState
 from service_kit.clock import ManualClock
 from service_kit.errors import DomainError
 from service_kit.ids import new_id
 from tests.component.inventory.crashes import Killed, meddled, mortal
+from tests.component.inventory.reseating import move, publish, reseated
 from tests.component.inventory.stage import Buyer, Stage
 from tests.support import running
 
@@ -224,5 +228,63 @@ async def test_unblocking_while_the_channel_buys_leaves_the_buyer_his_seats(stag
             assert await stage.taken(showtime) == {"A1": "held", "A2": "held"}
 
         return holding(showtime, "A1", "A2", channel="press"), unblock, outcome
+
+    await everywhere(stage, scene)
+
+
+# --- moves to another layout -----------------------------------------------------------------------------------------
+
+
+async def test_a_block_keeps_its_seats_when_the_showtime_moves_and_can_still_be_taken_apart(stage: Stage) -> None:
+    showtime, admin = await stage.open(), stage.buyer("admin")
+    block_id = await stage.block(showtime, "A1", "A2", "F10", channel="press")
+    path = f"/showtimes/{showtime.showtime_id}/blocks/{block_id}"
+    publish(stage, showtime)
+    await move(stage, showtime)
+    assert set((await admin.get(path)).json()["seatIds"]) == {"A1", "A2", "F10"}
+    assert (await admin.post(f"{path}/unblock", {"seatIds": ["A2"]})).status_code == 200
+    assert await stage.taken(showtime) == {"A1": "blocked", "F10": "blocked"}
+    assert (await stage.buyer("service").reserve(showtime, "F10", "Z1", channel="press")).status_code == 201
+    await stage.sound()
+
+
+async def test_who_blocks_while_the_seats_stand_still_waits(stage: Stage) -> None:
+    showtime, admin = await stage.open(), stage.buyer("admin")
+    block_id = await stage.block(showtime, "A1", "A2")
+    until = stage.clock.now() + PAUSE
+    await stage.inventory.seat_maps.pause(showtime.showtime_id, until)
+    path = f"/showtimes/{showtime.showtime_id}/blocks/{block_id}"
+    waiting = [
+        asyncio.create_task(stage.block(showtime, "B1")),
+        asyncio.create_task(admin.post(f"{path}/unblock", {"seatIds": ["A1"]})),
+        asyncio.create_task(admin.delete(path)),
+    ]
+    done, _ = await asyncio.wait(waiting, timeout=0.3)
+    assert done == set()
+    assert await stage.taken(showtime) == {"A1": "blocked", "A2": "blocked"}
+    await stage.inventory.seat_maps.resume(showtime.showtime_id, until)
+    await asyncio.gather(*waiting)
+    assert await stage.taken(showtime) == {"B1": "blocked"}
+
+
+@pytest.mark.parametrize("order", [1, -1], ids=["a move overtakes a block", "a block overtakes a move"])
+async def test_no_seat_is_blocked_that_a_move_takes_away(stage: Stage, order: int) -> None:
+    """Whoever overtakes has a clock that runs ahead, by which there is no pause: it alone would keep them apart."""
+
+    async def scene() -> tuple[Step, Step, Callable[[], Awaitable[None]]]:
+        showtime = await stage.open()
+        publish(stage, showtime, layout=reseated(without=["F10"]))
+        steps = (
+            blocking(showtime, "F9", "F10"),
+            lambda inventory: moving.move(inventory, showtime.showtime_id, 2, lambda _: None),
+        )
+        step, other = steps[::order]
+        ahead = ManualClock(stage.clock.now() + TEN_MINUTES)
+
+        async def outcome() -> None:
+            document = await stage.seat_map(showtime)
+            assert document["layout"]["version"] == (1 if document["blocks"] else 2)
+
+        return step, lambda inventory: other(replace(inventory, clock=ahead)), outcome
 
     await everywhere(stage, scene)

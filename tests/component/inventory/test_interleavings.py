@@ -16,12 +16,15 @@ from inventory_service.handlers.cancel import cancel_by_owner, fail, refunded
 from inventory_service.handlers.confirm import confirm
 from inventory_service.handlers.context import Inventory
 from inventory_service.handlers.expire import sweep
+from inventory_service.handlers.move import move
+from inventory_service.handlers.pauses import PAUSE
 from inventory_service.handlers.read import scan_ticket
 from inventory_service.handlers.reserve import Reserve, extend, reserve
 from messaging.events import ShowtimeState
 from service_kit.errors import DomainError
 from service_kit.ids import new_id
 from tests.component.inventory.crashes import meddled
+from tests.component.inventory.reseating import publish
 from tests.component.inventory.stage import Stage
 
 TEN_MINUTES = timedelta(minutes=10)
@@ -84,6 +87,15 @@ class Scene:
         ahead = type(self.stage.clock)(self.stage.clock.now() + TEN_MINUTES)
         await sweep(replace(inventory, clock=ahead))
 
+    async def move(self, inventory: Inventory) -> None:
+        """To the layout that it has not, in which every seat has another position."""
+        seat_map = await inventory.seat_map(self.showtime.showtime_id)
+        await move(inventory, self.showtime.showtime_id, 3 - seat_map.layout.version, lambda _version: None)
+
+    async def pay_by_a_fast_clock(self, inventory: Inventory) -> None:
+        """Of which no pause of the seats keeps it."""
+        await self.pay(replace(inventory, clock=type(self.stage.clock)(self.stage.clock.now() + 2 * PAUSE)))
+
     async def somebody_else_cancels(self, inventory: Inventory) -> None:
         elsewhere = await inventory.bookings.of_showtime(self.showtime.showtime_id, ["confirmed"])
         for booking in elsewhere:
@@ -113,6 +125,8 @@ pay, decline, cancel, extend_, give_money_back = (
 )
 rival_holds, rival_buys, swept = Scene.rival_holds, Scene.rival_buys, Scene.sweep
 
+moved = Scene.move
+
 # What came before, the step, and what overtakes it.
 WHILE_HELD = [
     (pay, pay),
@@ -131,6 +145,15 @@ WHILE_HELD = [
     (Scene.sweep_by_a_fast_clock, extend_),
     (extend_, Scene.sweep_by_a_fast_clock),
     (Scene.sweep_by_a_fast_clock, pay),
+    (pay, moved),
+    (pay, first_then(moved, cancel, rival_buys)),
+    (decline, moved),
+    (cancel, moved),
+    (extend_, moved),
+    (rival_holds, moved),
+    (moved, Scene.pay_by_a_fast_clock),
+    (moved, Scene.sweep_by_a_fast_clock),
+    (moved, moved),
 ]
 ONCE_RUN_OUT = [
     (pay, pay),
@@ -148,6 +171,11 @@ ONCE_RUN_OUT = [
     (pay, first_then(rival_buys, pay)),
     (pay, first_then(rival_holds, pay, Scene.rival_cancels)),
     (pay, Scene.somebody_else_cancels),
+    (pay, moved),
+    (pay, first_then(moved, rival_buys)),
+    (rival_holds, moved),
+    (swept, moved),
+    (moved, Scene.pay_by_a_fast_clock),
 ]
 ONCE_SOLD = [
     (cancel, cancel),
@@ -159,11 +187,16 @@ ONCE_SOLD = [
     (give_money_back, cancel),
     (give_money_back, first_then(cancel, rival_buys)),
     (cancel, swept),
+    (cancel, moved),
+    (cancel, first_then(moved, cancel, rival_buys)),
+    (give_money_back, moved),
+    (Scene.scan, moved),
 ]
 
 
 async def held(stage: Stage) -> Scene:
     showtime = await stage.open()
+    publish(stage, showtime)
     await stage.bought(showtime, "F1")
     booking_id = await stage.hold(showtime, "A1", "A2")
     return Scene(stage, showtime, booking_id, await stage.prepared(booking_id))

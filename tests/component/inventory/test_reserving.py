@@ -7,15 +7,7 @@ import pytest
 
 from messaging.events import Pricing, SalesWindow
 from service_kit.ids import new_id
-from tests.component.inventory.stage import PRICING, Stage
-
-
-def problem(answer: Any, status: int, slug: str) -> dict[str, Any]:
-    assert answer.status_code == status, answer.text
-    assert answer.headers["content-type"] == "application/problem+json"
-    body: dict[str, Any] = answer.json()
-    assert body["type"].endswith(f"/{slug}"), body
-    return body
+from tests.component.inventory.stage import PRICING, Stage, problem
 
 
 async def test_a_hold_answers_201_with_its_seats_its_price_and_its_end(stage: Stage) -> None:

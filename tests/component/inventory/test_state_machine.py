@@ -35,6 +35,8 @@ from inventory_service.handlers.cancel import cancel, fail
 from inventory_service.handlers.confirm import confirm
 from inventory_service.handlers.context import Inventory
 from inventory_service.handlers.expire import sweep
+from inventory_service.handlers.move import move
+from inventory_service.handlers.pauses import PAUSE
 from inventory_service.handlers.reserve import Reserve, extend, reserve
 from inventory_service.handlers.showtimes import follow_showtimes
 from inventory_service.store.bookings import Bookings
@@ -47,6 +49,7 @@ from service_kit.errors import DomainError
 from service_kit.ids import new_id
 from service_kit.mongo import open_database
 from tests.component.inventory.crashes import Killed, Step, mortal
+from tests.component.inventory.reseating import reseated
 from tests.component.inventory.stage import ALL_SEATS, seat_layout, showtime_state
 
 # Around the border of two blocks.
@@ -71,8 +74,8 @@ class House:
         database = await self.stack.enter_async_context(open_database(self.settings, "inventory"))
         nobody = await self.stack.enter_async_context(httpx2.AsyncClient(base_url="http://127.0.0.1:9"))
 
-        async def fetch(_venue: str, _key: LayoutKey) -> dict[str, Any]:
-            return seat_layout()
+        async def fetch(_venue: str, key: LayoutKey) -> dict[str, Any]:
+            return seat_layout() if key.version == 1 else reseated()
 
         seat_maps, bookings = SeatMaps(database["seat_maps"]), Bookings(database["bookings"])
         await seat_maps.prepare()
@@ -255,6 +258,16 @@ class Sales(RuleBasedStateMachine):
         known.until = booking.held_until if booking else known.until
         known.fate = "held" if booking else "unsure"
 
+    @rule(version=st.sampled_from([1, 2]), dies=deaths)
+    def move(self, version: int, dies: int | None) -> None:
+        """To a layout in which every seat has another position, or to the one it has. Whose they are stays the same."""
+
+        async def step(inventory: Inventory) -> object:
+            return await move(inventory, self.showtime.showtime_id, version, lambda _version: None)
+
+        if not self.run(step, dies):
+            self.clock.advance(PAUSE)  # after a death, who comes next would have to wait for that
+
     @rule(seconds=st.sampled_from([1, 20, 61, 700]))
     def time_passes(self, seconds: int) -> None:
         self.clock.advance(timedelta(seconds=seconds))
@@ -268,8 +281,8 @@ class Sales(RuleBasedStateMachine):
     @invariant()
     def what_is_sure_is_in_the_map(self) -> None:
         async def occupied() -> set[str]:
-            layout = await self.inventory.layout(self.showtime)
             seat_map = await self.inventory.seat_map(self.showtime.showtime_id)
+            layout = await self.inventory.layouts.get(self.showtime.venue.venue_id, seat_map.layout)
             return set(layout.ids(seat_map.occupied(self.clock.now())))
 
         if hasattr(self, "showtime"):

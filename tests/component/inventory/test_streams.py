@@ -13,7 +13,8 @@ from inventory_service.handlers.expire import sweep
 from service_kit.clock import ManualClock
 from service_kit.ids import new_id
 from tests.component.inventory.listening import House, Picture, listening, served
-from tests.component.inventory.stage import Stage, seat_layout
+from tests.component.inventory.reseating import move, publish
+from tests.component.inventory.stage import Stage
 
 BEAT = 0.2
 
@@ -206,16 +207,25 @@ async def test_a_quiet_stream_is_kept_alive_by_heartbeats(stage: Stage, near_hou
         assert 2 * BEAT < time.monotonic() - began < 20 * BEAT
 
 
-async def test_a_new_layout_makes_everybody_start_over(stage: Stage, near_house: House) -> None:
-    showtime = await stage.open()
+async def test_a_new_layout_makes_everybody_start_over(stage: Stage, near_house: House, far_house: House) -> None:
+    showtime, picture = await stage.open(), Picture()
+    publish(stage, showtime)
+    await stage.hold(showtime, "A1")
     async with listening(near_house, showtime.showtime_id) as listener:
-        await listener.expect("snapshot")
-        stage.near.layouts[showtime.venue.venue_id, showtime.hall_id, "2"] = seat_layout()
-        await stage.database["seat_maps"].update_one(
-            {"_id": showtime.showtime_id}, {"$set": {"layout.version": 2}, "$inc": {"version": 1}}
-        )
+        picture.see(await listener.expect("snapshot"))
+        assert picture.held == {0}
+        await move(stage, showtime)
         await listener.expect("resync")
-        await listener.expect("snapshot")
+        told = await listener.expect("snapshot")
+        picture.see(told)
+        assert (told.data["layout"]["version"], told.data["seats"], picture.held) == (2, 65, {34})
+        await stage.hold(showtime, "F10")
+        picture.see(await listener.expect("change"))
+    assert picture.held == {10, 34}
+    assert await picture.agrees_with(far_house, showtime.showtime_id)
+    async with listening(near_house, showtime.showtime_id, last_seen=str(told.data["version"] - 1)) as listener:
+        await listener.expect("resync")  # what had been seen before the move speaks of other positions
+        assert (await listener.expect("snapshot")).data["layout"]["version"] == 2
 
 
 async def test_a_stream_ends_when_the_showtime_is_cancelled(stage: Stage, near_house: House) -> None:
