@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from inventory_service.clients import Payments, Venues
 from inventory_service.config import Settings
 from inventory_service.consumers import subscriptions
+from inventory_service.handlers.access import Access
 from inventory_service.handlers.announce import ROUND_SECONDS, announce_changes
 from inventory_service.handlers.context import Inventory
 from inventory_service.handlers.expire import sweep
@@ -25,13 +26,16 @@ from messaging.consumer import Consumer
 from messaging.outbox import Relay
 from messaging.publisher import Publisher
 from messaging.topology import Topology
-from service_kit.app import open_kit, service_app
+from service_kit.app import MIB, open_kit, service_app
 from service_kit.clients import service_client
 from service_kit.clock import Clock, SystemClock
+from service_kit.limits import Limiter
 from service_kit.mongo import Database, open_database, ping, same_time
 from service_kit.tasks import background, every
 
 SWEEP_SECONDS = 1.0
+# A list of 100,000 seats to block, ids of up to 39 characters.
+LARGEST_BODY = 4 * MIB
 
 
 @asynccontextmanager
@@ -79,15 +83,19 @@ def create_app(settings: Settings, clock: Clock | None = None) -> FastAPI:
                 },
                 idempotency=database["idempotency"],
                 clock=clock,
+                idempotency_secret=settings.idempotency_secret,
             ) as kit,
         ):
             app.state.kit = kit
             app.state.inventory = inventory
             app.state.live = live
             app.state.bodies = Bodies()
+            limiter = Limiter(database["limits"], kit.clock, enabled=settings.limited)
+            await limiter.prepare()
+            app.state.access = Access(inventory, limiter)
             yield
 
-    app = service_app(name="inventory", title="Marquee inventory", lifespan=lifespan)
+    app = service_app(name="inventory", title="Marquee inventory", lifespan=lifespan, max_body=LARGEST_BODY)
     for router in ROUTERS:
         app.include_router(router)
     return app

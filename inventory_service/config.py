@@ -1,5 +1,6 @@
 """Settings of the inventory service."""
 
+import hmac
 from datetime import timedelta
 from typing import Annotated
 
@@ -56,6 +57,11 @@ class Settings(KitSettings):
     @property
     def payments_address(self) -> str:
         return self.payments_url or self.public_url
+
+    @property
+    def idempotency_secret(self) -> bytes:
+        """Requests may have access codes, which nobody should be able to try on what is kept of a request."""
+        return hmac.digest(self.ticket_secret.get_secret_value().encode(), b"idempotency", "sha256")
 
     @property
     def longest_hold(self) -> timedelta:

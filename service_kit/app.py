@@ -40,14 +40,15 @@ async def open_kit(
     idempotency: AsyncCollection[Any] | None = None,
     clock: Clock | None = None,
     signing_key: SigningKey | None = None,
+    idempotency_secret: bytes | None = None,
 ) -> AsyncIterator[Kit]:
     """Open the plumbing of one app: key fetching and, with a collection, Idempotency-Key.
 
     The issuer of tokens gives its `signing_key`: it verifies by that, and its idempotency records, whose answers hold
-    tokens, are sealed.
+    tokens, are sealed. So are those of a service that gives an `idempotency_secret`.
     """
     clock = clock or SystemClock()
-    secret = signing_key.derive(b"idempotency") if signing_key else None
+    secret = signing_key.derive(b"idempotency") if signing_key else idempotency_secret
     store = IdempotencyStore(idempotency, clock, secret) if idempotency is not None else None
     if store:
         await store.prepare()

@@ -11,7 +11,6 @@ from service_kit.errors import Invalid
 from service_kit.models import Model
 
 T = TypeVar("T")
-Row = dict[str, Any]
 LONGEST_CURSOR = 2000
 
 
@@ -69,8 +68,8 @@ PageRequest = Annotated[Paging, Depends()]
 
 
 def cut(
-    rows: list[Row], limit: int, position: Callable[[Row], Sequence[str | int | float | None]]
-) -> tuple[list[Row], str | None]:
+    rows: list[T], limit: int, position: Callable[[T], Sequence[str | int | float | None]]
+) -> tuple[list[T], str | None]:
     """`rows` were read with `limit + 1`: the page, and the cursor of the next one if there is any."""
     if len(rows) <= limit:
         return rows, None

@@ -39,11 +39,24 @@ def to_words(mask: int) -> dict[int, int]:
 
 def from_sparse(words: Mapping[str, int]) -> int:
     """The set kept as {word number as text: bits}."""
+    if len(words) > FEW:
+        dense = [0] * (max(map(int, words)) + 1)
+        for number, bits in words.items():
+            dense[int(number)] = bits
+        return from_words(dense)
     return sum(bits << int(number) * WORD for number, bits in words.items())
 
 
 def positions(mask: int) -> Iterator[int]:
     """The positions in a set, ascending."""
+    if mask.bit_count() > FEW:  # word by word, for every step on a large number copies all of it
+        for number, bits in to_words(mask).items():
+            yield from (number * WORD + position for position in _few_positions(bits))
+    else:
+        yield from _few_positions(mask)
+
+
+def _few_positions(mask: int) -> Iterator[int]:
     # From the first seat on, so that the numbers stay small in a large hall.
     start = (mask & -mask).bit_length() - 1 if mask else 0
     mask >>= start

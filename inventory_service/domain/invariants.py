@@ -2,6 +2,7 @@
 
 - taken = booked and held seats, and nothing else; no seat has two owners.
 - booked = the seats of confirmed bookings, where a mark says that the booking has yet to follow: of the mark.
+- no seat is in two blocks, and none beyond the end of the hall.
 - a pending booking has its hold; what has run out is swept within `GRACE`.
 - the price adds up; nobody has both a ticket and a refund.
 """
@@ -30,6 +31,7 @@ def broken_invariants(
         seats[booking.id] = layout.known(booking.seat_ids)
         yield from _booking_faults(booking)
     yield from _ownership(seat_map, layout, bookings, seats)
+    yield from _block_faults(seat_map, layout)
     yield from _holds_and_bookings(seat_map, bookings, seats, now)
 
 
@@ -49,7 +51,7 @@ def _ownership(
     bookers += [(id_, seats[id_]) for id_, one in bookings.items() if one.status == "confirmed" and id_ not in marks]
     holders = [(hold.booking_id, hold.mask) for hold in seat_map.holds.values() if hold.mark is Mark.HOLD]
     sold, held = _union(bookers), _union(holders)
-    yield from _seats_twice(layout, bookers + holders)
+    yield from _seats_twice(layout, "Bookings", bookers + holders)
     where = f"of showtime {seat_map.showtime_id}"
     for mask, fault in (
         (seat_map.booked & ~sold, "booked without a confirmed booking"),
@@ -63,15 +65,23 @@ def _ownership(
             yield f"{mask.bit_count()} seat(s) {where} are {fault}: {_names(layout, mask)}"
 
 
-def _seats_twice(layout: Layout, owners: Iterable[tuple[str, int]]) -> Iterator[str]:
+def _seats_twice(layout: Layout, whose: str, owners: Iterable[tuple[str, int]]) -> Iterator[str]:
     seen: list[tuple[str, int]] = []
     everything = 0
     for owner, mask in owners:
         for other, others_mask in seen if mask & everything else ():
             if mask & others_mask:
-                yield f"Bookings {other} and {owner} both have {_names(layout, mask & others_mask)}"
+                yield f"{whose} {other} and {owner} both have {_names(layout, mask & others_mask)}"
         seen.append((owner, mask))
         everything |= mask
+
+
+def _block_faults(seat_map: SeatMap, layout: Layout) -> Iterator[str]:
+    yield from _seats_twice(layout, "Blocks", [(block.id, block.mask) for block in seat_map.blocks])
+    for block in seat_map.blocks:
+        beyond = block.mask & ~layout.everything
+        if beyond:
+            yield f"Block {block.id} has {beyond.bit_count()} seat(s) beyond the end of the hall"
 
 
 def _holds_and_bookings(

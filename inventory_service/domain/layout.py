@@ -128,9 +128,9 @@ class Layout:
         try:
             return mask_of([known[seat_id] for seat_id in ids])
         except KeyError as error:
-            unknown = [seat_id for seat_id in ids if seat_id not in known]
-            faults = [(f"/seatIds/{ids.index(seat_id)}", "no such seat in this hall") for seat_id in unknown]
-            raise UnknownSeats(faults=faults, seat_ids=unknown) from error
+            unknown = {f"/seatIds/{index}": seat_id for index, seat_id in enumerate(ids) if seat_id not in known}
+            faults = [(pointer, "no such seat in this hall") for pointer in unknown]
+            raise UnknownSeats(faults=faults, seat_ids=list(unknown.values())) from error
 
     def known(self, seat_ids: Iterable[str]) -> int:
         """The set of those of these seats that the layout has: others may have been sold under another version."""
@@ -159,6 +159,12 @@ def require_valid_selection(seat_ids: Sequence[str]) -> None:
             f"A booking has at most {MOST_SEATS_PER_BOOKING} seats",
             faults=[("/seatIds", f"at most {MOST_SEATS_PER_BOOKING}")],
         )
+    require_none_twice(seat_ids)
+
+
+def require_none_twice(seat_ids: Sequence[str]) -> None:
+    """Raises Invalid."""
     if len(set(seat_ids)) < len(seat_ids):
-        again = next(index for index, seat_id in enumerate(seat_ids) if seat_id in seat_ids[:index])
+        last = {seat_id: index for index, seat_id in enumerate(seat_ids)}
+        again = next(last[seat_id] for index, seat_id in enumerate(seat_ids) if last[seat_id] > index)
         raise Invalid("A seat is named twice", faults=[(f"/seatIds/{again}", "named twice")])

@@ -14,7 +14,7 @@ because only an unbooking in between could make them act on a past that no longe
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -68,7 +68,7 @@ class Block:
     """Seats that an admin keeps from sale: from everybody, or from all but those who buy through `channel`.
 
     A block says who may buy a seat, not who has it: its seats are not taken, and one that is sold through the channel
-    comes back to the channel when it is released. `code_digest` is what a buyer's access code must hash to.
+    comes back to the channel when it is released. `code_digest` is what `access_codes` makes of the code that opens it.
     """
 
     id: str
@@ -106,6 +106,13 @@ class Glance:
     next_expiry: datetime | None
     own: Mapping[str, Hold]
     paused_until: datetime | None = None
+    _closed: dict[str | None, int] = field(default_factory=dict, compare=False, repr=False)
+
+    def closed(self, channel: str | None) -> int:
+        """The blocked seats that who buys through `channel` can't have: worked out once for all who come together."""
+        if channel not in self._closed:
+            self._closed[channel] = closed_to(self.blocks, channel)
+        return self._closed[channel]
 
     def require_bookable(self, now: datetime) -> None:
         """Raises ShowtimeCancelled, ShowtimeStarted."""

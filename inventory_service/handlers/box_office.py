@@ -20,7 +20,7 @@ from datetime import datetime
 from functools import partial
 
 from inventory_service.domain.layout import LayoutKey
-from inventory_service.domain.seat_map import Glance, Hold, Mark, closed_to
+from inventory_service.domain.seat_map import Glance, Hold, Mark
 from inventory_service.domain.wishes import Wish
 from inventory_service.handlers.attempts import ATTEMPTS, Contended, NotOpenYet
 from inventory_service.handlers.evict import TellExpired, evict
@@ -251,4 +251,4 @@ def _refuse(wanted: Sequence[Wanted], whom: Sequence[int], seen: Glance, outcome
 
 
 def _unavailable(taken: int, sight: Glance, channel: str | None) -> int:
-    return taken | closed_to(sight.blocks, channel) if sight.blocks else taken
+    return taken | sight.closed(channel) if sight.blocks else taken

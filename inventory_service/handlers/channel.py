@@ -36,6 +36,7 @@ class Change:
     held: int
     booked: int
     freed: int
+    blocked: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,7 @@ class Channel:
 
     def advance(self, view: MapView) -> None:
         """Take in a newer reading."""
-        before, after, held = self.view.seat_map, view.seat_map, self.view.held
+        known, before, after = self.view, self.view.seat_map, view.seat_map
         self.view, self._snapshot = view, None
         if before.layout != after.layout:  # positions mean other seats now
             self._ring.clear()
@@ -83,9 +84,10 @@ class Channel:
             return
         change = Change(
             after.version,
-            held=view.held & ~held,
+            held=view.held & ~known.held,
             booked=after.booked & ~before.booked,
-            freed=before.taken & ~after.taken,
+            freed=view.free & ~known.free,
+            blocked=view.blocked & ~known.blocked,
         )
         self._append(before.version, self._encode(change))
 

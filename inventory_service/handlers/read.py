@@ -12,7 +12,7 @@ from inventory_service.domain.booking import Booking, NotConfirmed
 from inventory_service.domain.choosing.runs import flags
 from inventory_service.domain.layout import Layout, require_valid_selection
 from inventory_service.domain.pricing import seat_prices
-from inventory_service.domain.seat_map import Mark, SeatMap
+from inventory_service.domain.seat_map import Block, Mark, SeatMap
 from inventory_service.domain.tickets import AlreadyScanned, TicketVoid, read_ticket_code
 from inventory_service.handlers.context import Inventory
 from messaging.events import Availability, ShowtimeState
@@ -37,6 +37,7 @@ class SeatView:
     status: SeatStatus
     price: int
     own: OwnSeat | None
+    block: Block | None
 
 
 @dataclass(frozen=True)
@@ -99,8 +100,9 @@ async def view_of(inventory: Inventory, seat_map: SeatMap) -> MapView:
 async def view_seats(
     inventory: Inventory, showtime_id: str, caller: Principal | None
 ) -> tuple[MapView, list[SeatView]]:
-    """The view, and every seat with its status and price, and with its owner where the caller may know."""
+    """The view, and every seat with its status and price, and with its owner and block where the caller may know."""
     view = await (view_map(inventory, showtime_id) if caller is None else _whole_view(inventory, showtime_id))
+    blocks = _blocks(view, caller)
     own = await _owners(inventory, view, caller)
     prices = seat_prices(view.layout, view.showtime.pricing)
     booked, held, blocked = (
@@ -115,7 +117,7 @@ async def view_seats(
             status = "held"
         elif blocked[position]:
             status = "blocked"
-        seats.append(SeatView(seat.id, status, prices[position], own.get(position)))
+        seats.append(SeatView(seat.id, status, prices[position], own.get(position), blocks.get(position)))
     return view, seats
 
 
@@ -143,6 +145,13 @@ async def _owners(inventory: Inventory, view: MapView, caller: Principal | None)
         for position in positions(mask):
             owners[position] = OwnSeat(booking.user_id, booking.id, until)
     return owners
+
+
+def _blocks(view: MapView, caller: Principal | None) -> dict[int, Block]:
+    """The block of each seat that has one, for those who may know."""
+    if caller is None or not caller.privileged:
+        return {}
+    return {position: block for block in view.seat_map.blocks for position in positions(block.mask)}
 
 
 async def check_seats(inventory: Inventory, showtime_id: str, seat_ids: Sequence[str]) -> tuple[MapView, list[str]]:

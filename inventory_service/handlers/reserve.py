@@ -19,7 +19,7 @@ from service_kit.errors import DomainError, Invalid
 
 @dataclass(slots=True)
 class Reserve:
-    """Either `seat_ids` or a `party`, for whom the best seats are chosen.
+    """Either `seat_ids` or a `party`, for whom the best seats are chosen; both may be seats blocked for `channel`.
 
     `booking_id` is the same again when a request is retried: then the hold it made before is its own. `tidy` has the
     showtime's rule against single seats apply; `holder_keys` name those whose limits the hold counts against.
@@ -35,6 +35,7 @@ class Reserve:
     party: Party | None = None
     tidy: bool = True
     holder_keys: Sequence[str] = ()
+    channel: str | None = None
 
 
 async def reserve(inventory: Inventory, command: Reserve) -> Booking:
@@ -92,7 +93,7 @@ async def _take(
             if key in {None, layout.key}:
                 raise
             continue  # it is this process that did not know the seats yet
-        wanted = Wanted(command.booking_id, until, wish, None, command.retried, showtime.version)
+        wanted = Wanted(command.booking_id, until, wish, command.channel, command.retried, showtime.version)
         try:
             outcome = await inventory.box_office.take(command.showtime_id, wanted)
         except SingleSeatLeft:
@@ -146,6 +147,7 @@ def _pending(command: Reserve, showtime: ShowtimeState, layout: Layout, taken: T
         updated_at=created,
         held_until=until,
         holder_keys=command.holder_keys,
+        channel=command.channel,
     )
 
 

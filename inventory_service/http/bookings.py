@@ -8,13 +8,14 @@ from pydantic import Field
 
 from inventory_service.domain.booking import Booking
 from inventory_service.handlers import read
+from inventory_service.handlers.access import Access, Knock
 from inventory_service.handlers.cancel import cancel_by_owner, fail
 from inventory_service.handlers.confirm import confirm
 from inventory_service.handlers.hoarding import holder_keys, reserve_within_limits
 from inventory_service.handlers.pay import prepare_payment
 from inventory_service.handlers.reserve import Reserve, extend
 from inventory_service.http.choosing import Best
-from inventory_service.http.common import SeatIds, inventory_of
+from inventory_service.http.common import AccessCode, ChannelName, SeatIds, inventory_of
 from service_kit.auth import Caller, Principal, ServiceOnly
 from service_kit.errors import Forbidden, Invalid
 from service_kit.etags import answer_304, etag, not_modified
@@ -27,13 +28,18 @@ router = APIRouter(prefix="/api/v1", route_class=IdempotentRoute)
 
 
 class ReserveSeats(Model):
-    """Either the seats themselves, or `best`: then the server chooses them."""
+    """Either the seats themselves, or `best`: then the server chooses them.
+
+    Through a `channel` one may have the seats that are blocked for it; people need the access code for that.
+    """
 
     seat_ids: SeatIds | None = None
     best: Best | None = None
     hold_timeout_seconds: Annotated[Int, Field(ge=60, le=1800)] | None = None
     user_id: Id | None = None
     promo_code: Annotated[str, Field(min_length=1, max_length=50)] | None = None
+    channel: ChannelName | None = None
+    access_code: AccessCode | None = None
 
 
 class NewBooking(ReserveSeats):
@@ -79,6 +85,7 @@ class BookingAnswer(Model):
     venue_id: str
     user_id: str
     seat_ids: list[str]
+    channel: str | None = None
     final_amount: int
     currency: str
     price: PriceAnswer
@@ -100,6 +107,7 @@ def booking_answer(booking: Booking) -> BookingAnswer:
         venue_id=booking.venue_id,
         user_id=booking.user_id,
         seat_ids=booking.seat_ids,
+        channel=booking.channel,
         final_amount=booking.amount,
         currency=booking.currency,
         price=PriceAnswer.model_validate({**booking.price, "total": booking.amount}),
@@ -141,6 +149,7 @@ async def _reserve(
         raise Forbidden("Only admins and services may book for somebody else")
     if (body.seat_ids is None) == (body.best is None):
         raise Invalid("Give either seatIds or best", faults=[("/seatIds", "give this or best")])
+    await _require_access(showtime_id, body, request, caller)
     inventory = inventory_of(request)
     command = Reserve(
         booking_id=resource_id(request),
@@ -153,10 +162,19 @@ async def _reserve(
         party=body.best.party() if body.best else None,
         tidy=not caller.privileged,
         holder_keys=holder_keys(inventory.settings, caller, caller_address(request)),
+        channel=body.channel,
     )
     booking = await reserve_within_limits(inventory, command)
     response.headers["Location"] = f"/api/v1/bookings/{booking.id}"
     return _tagged(response, booking)
+
+
+async def _require_access(showtime_id: str, body: ReserveSeats, request: Request, caller: Principal) -> None:
+    if body.channel is not None:
+        access: Access = request.app.state.access
+        await access.require(Knock(showtime_id, body.channel, body.access_code, caller, caller_address(request)))
+    elif body.access_code is not None:
+        raise Invalid("An access code opens a channel", faults=[("/accessCode", "only with a channel")])
 
 
 def _tagged(response: Response, booking: Booking) -> BookingAnswer:

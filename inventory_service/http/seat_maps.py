@@ -30,6 +30,8 @@ class SeatAnswer(Model):
     holder_id: str | None = None
     held_until: Moment | None = None
     booking_id: str | None = None
+    block_id: str | None = None
+    channel: str | None = None
 
 
 class SeatMapAnswer(Model):
@@ -125,7 +127,7 @@ def _full(seen: read.MapView, seats: list[read.SeatView]) -> InventoryAnswer:
 
 
 def _seat(seat: read.SeatView) -> SeatAnswer:
-    own = seat.own
+    own, block = seat.own, seat.block
     # Built here from our own values, 100,000 at a time: checking them again would take most of the answer's time.
     return SeatAnswer.model_construct(
         seat_id=seat.seat_id,
@@ -134,6 +136,8 @@ def _seat(seat: read.SeatView) -> SeatAnswer:
         holder_id=own.holder_id if own else None,
         held_until=own.held_until if own else None,
         booking_id=own.booking_id if own else None,
+        block_id=block.id if block else None,
+        channel=block.channel if block else None,
     )
 
 

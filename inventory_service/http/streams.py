@@ -35,7 +35,7 @@ def encode(told: MapView | Change | Resync | Closed) -> bytes:
             snapshot = compact_answer(told).model_dump_json(by_alias=True, exclude_none=True)
             return _event("snapshot", snapshot.encode(), str(told.seat_map.version))
         case Change():
-            sets = {name: list(positions(getattr(told, name))) for name in ("held", "booked", "freed")}
+            sets = {name: list(positions(getattr(told, name))) for name in ("held", "booked", "freed", "blocked")}
             return _event("change", to_json({"version": told.version, **sets}), str(told.version))
         case Closed():
             return _event("closed", to_json({"version": told.version, "reason": told.reason}), THE_END)
@@ -87,8 +87,8 @@ async def stream_inventory(
 ) -> Response:
     """The seat map as it changes, as Server-Sent Events.
 
-    `snapshot` (the compact seat map), then `change` (`version`, and the positions of seats that were `held`, `booked`
-    and `freed`); `resync` where changes are missing and a snapshot follows; `closed` at the end.
+    `snapshot` (the compact seat map), then `change` (`version`, and the positions of seats that were `held`, `booked`,
+    `freed` and `blocked`); `resync` where changes are missing and a snapshot follows; `closed` at the end.
     """
     inventory = inventory_of(request)
     live: Live = request.app.state.live

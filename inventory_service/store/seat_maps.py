@@ -244,6 +244,26 @@ class SeatMaps:
             condition = {"_id": seat_map.showtime_id, "nextExpiry": seat_map.next_expiry}
             await self._apply(condition, {"$set": {"nextExpiry": earliest}})
 
+    # --- blocks ------------------------------------------------------------------------------------------------------
+
+    async def block(self, seat_map: SeatMap, block: Block, now: datetime) -> bool:
+        """Keep seats that nobody has from sale, while layout and blocks are as they were read and the show is on."""
+        condition = {
+            **_blocks_as_in(seat_map, now),
+            "status": "open",
+            "startsAt": {"$gt": now},
+            **_all_clear("taken", block.mask),
+        }
+        return await self._apply(condition, self._change_of_blocks(now, {f"blocks.{block.id}": _block_document(block)}))
+
+    async def unblock(self, seat_map: SeatMap, block: Block, left: int, now: datetime) -> bool:
+        """Leave a block these seats only; a block without seats is gone."""
+        place = f"blocks.{block.id}"
+        update = self._change_of_blocks(now, {f"{place}.seats": _sparse(left)} if left else {})
+        if not left:
+            update["$unset"] = {place: ""}
+        return await self._apply(_blocks_as_in(seat_map, now), update)
+
     # --- bookings ----------------------------------------------------------------------------------------------------
 
     async def book(self, seat_map: SeatMap, hold: Hold, payment_id: str | None, now: datetime) -> bool:
@@ -344,6 +364,12 @@ class SeatMaps:
             update["$bit"] = bits
         return update
 
+    def _change_of_blocks(self, now: datetime, fields: Document) -> dict[str, dict[str, Any]]:
+        update = self._change(now)
+        update["$set"] |= fields
+        update["$inc"]["blockVersion"] = 1
+        return update
+
     async def _apply(self, condition: Document, update: Document) -> bool:
         result = await self.collection.update_one(condition, update)
         return result.matched_count == 1
@@ -434,6 +460,21 @@ def _blocks(document: Document) -> tuple[Block, ...]:
         )
         for block_id, entry in document["blocks"].items()
     )
+
+
+def _block_document(block: Block) -> Document:
+    known = {"channel": block.channel, "code": block.code_digest, "reason": block.reason or None}
+    return {"seats": _sparse(block.mask), "madeAt": block.made_at} | {k: v for k, v in known.items() if v is not None}
+
+
+def _blocks_as_in(seat_map: SeatMap, now: datetime) -> Document:
+    """The condition that no block was made or changed since this reading."""
+    return {
+        "_id": seat_map.showtime_id,
+        **_under(seat_map.layout),
+        **_unpaused(now),
+        "blockVersion": seat_map.block_version,
+    }
 
 
 def entry_of(booking_id: str) -> str:

@@ -199,16 +199,18 @@ class Picture:
     version: int = 0
     held: set[int] = field(default_factory=set)
     booked: set[int] = field(default_factory=set)
+    blocked: set[int] = field(default_factory=set)
 
     def see(self, told: Told) -> None:
         data = told.data
         match told.name:
             case "snapshot":
                 self.held, self.booked = unpacked(data["held"]), unpacked(data["booked"])
+                self.blocked = unpacked(data.get("blocked", ""))
             case "change":
                 assert data["version"] > self.version
-                for seats, name in ((self.held, "held"), (self.booked, "booked")):
-                    seats.difference_update(data["held"], data["booked"], data["freed"])
+                for seats, name in ((self.held, "held"), (self.booked, "booked"), (self.blocked, "blocked")):
+                    seats.difference_update(data["held"], data["booked"], data["freed"], data["blocked"])
                     seats.update(data[name])
             case _:
                 return
@@ -228,7 +230,8 @@ class Picture:
     async def agrees_with(self, house: House, showtime_id: str) -> bool:
         """Whether this is what the service itself shows."""
         seen = await house.compact(showtime_id)
-        return self == Picture(seen["version"], unpacked(seen["held"]), unpacked(seen["booked"]))
+        sets = [unpacked(seen.get(name, "")) for name in ("held", "booked", "blocked")]
+        return self == Picture(seen["version"], *sets)
 
 
 def unpacked(packed: str) -> set[int]:

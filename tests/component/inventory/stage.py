@@ -151,6 +151,9 @@ class Buyer:
     async def put(self, path: str, json: Any = None, **arguments: Any) -> httpx2.Response:
         return await self._call("PUT", path, {"json": json, **arguments})
 
+    async def delete(self, path: str, **arguments: Any) -> httpx2.Response:
+        return await self._call("DELETE", path, arguments)
+
     async def _call(self, method: str, path: str, arguments: dict[str, Any]) -> httpx2.Response:
         headers = {**self.headers, **arguments.pop("headers", {})}
         return await self.client.request(method, f"/api/v1{path}", headers=headers, **arguments)
@@ -211,6 +214,14 @@ class Stage:
         assert answer.status_code == 201, answer.text
         booking_id: str = answer.json()["bookingId"]
         return booking_id
+
+    async def block(self, showtime: ShowtimeState, *seat_ids: str, **body: Any) -> str:
+        """The id of a new block."""
+        wanted = {"seatIds": list(seat_ids), **body}
+        answer = await self.buyer("admin").post(f"/showtimes/{showtime.showtime_id}/blocks", wanted)
+        assert answer.status_code == 201, answer.text
+        block_id: str = answer.json()["blockId"]
+        return block_id
 
     async def prepared(self, booking_id: str) -> str:
         """The id of the payment that was prepared for a booking."""

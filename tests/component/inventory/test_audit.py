@@ -78,6 +78,19 @@ async def test_bits_beyond_the_last_seat_are_found(stage: Stage, showtime: Showt
     await finding(stage, "beyond the end of the hall")
 
 
+async def test_a_block_beyond_the_last_seat_is_found(stage: Stage, showtime: ShowtimeState) -> None:
+    block_id = await stage.block(showtime, "A1")
+    await damage_map(stage, showtime, {"$set": {f"blocks.{block_id}.seats.1": Int64(1 << 30)}})
+    await finding(stage, "beyond the end of the hall", block_id)
+
+
+async def test_a_seat_in_two_blocks_is_found(stage: Stage, showtime: ShowtimeState) -> None:
+    first, second = await stage.block(showtime, "A1"), await stage.block(showtime, "A2", channel="press")
+    assert await audit(stage.inventory) == []
+    await damage_map(stage, showtime, {"$set": {f"blocks.{second}.seats.0": Int64(0b11)}})
+    await finding(stage, "both have A1", first, second)
+
+
 async def test_a_seat_sold_twice_is_found(stage: Stage, showtime: ShowtimeState) -> None:
     first, _ = await stage.bought(showtime, "A1")
     second, _ = await stage.bought(showtime, "A2")

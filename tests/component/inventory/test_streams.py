@@ -59,7 +59,13 @@ async def test_what_one_process_sells_another_tells_within_a_second(
         began = time.monotonic()
         held = await listener.expect("change")
         assert time.monotonic() - began < 1
-        assert held.data == {"version": snapshot.data["version"] + 1, "held": [1, 3], "booked": [], "freed": []}
+        assert held.data == {
+            "version": snapshot.data["version"] + 1,
+            "held": [1, 3],
+            "booked": [],
+            "freed": [],
+            "blocked": [],
+        }
         assert held.id == str(held.data["version"])
         await stage.settle(booking_id, await stage.prepared(booking_id))
         booked = await listener.expect("change")
@@ -107,6 +113,35 @@ async def test_an_expired_hold_is_told_as_free_once_it_is_swept(stage: Stage, ne
         stage.clock.advance(timedelta(seconds=601))
         await sweep(stage.inventory)
         assert (await listener.expect("change")).data["freed"] == [0]
+
+
+async def test_blocked_and_unblocked_seats_are_told_and_so_is_what_the_channel_buys_of_them(
+    stage: Stage, near_house: House
+) -> None:
+    showtime, picture, till = await stage.open(), Picture(), stage.buyer("service")
+    block_id = await stage.block(showtime, "A1", channel="press")
+    heard = []
+    async with listening(near_house, showtime.showtime_id) as listener:
+        picture.see(await listener.expect("snapshot"))
+        assert picture.blocked == {0}
+
+        async def told() -> dict[str, list[int]]:
+            heard.append(await listener.expect("change"))
+            picture.see(heard[-1])
+            return {name: seats for name, seats in heard[-1].data.items() if seats and name != "version"}
+
+        await stage.block(showtime, "A3", channel="press")
+        assert await told() == {"blocked": [2]}
+        booking_id = await stage.hold(showtime, "A1", "A2", buyer=till, channel="press")
+        assert await told() == {"held": [0, 1]}
+        await till.put(f"/bookings/{booking_id}/cancel")
+        assert await told() == {"freed": [1], "blocked": [0]}
+        assert await picture.agrees_with(near_house, showtime.showtime_id)
+        await stage.buyer("admin").delete(f"/showtimes/{showtime.showtime_id}/blocks/{block_id}")
+        assert await told() == {"freed": [0]}
+        assert await picture.agrees_with(near_house, showtime.showtime_id)
+    assert "press" not in str(heard)
+    assert block_id not in str(heard)
 
 
 async def test_who_comes_back_gets_just_what_he_missed(stage: Stage, near_house: House) -> None:

@@ -194,6 +194,19 @@ async def test_what_is_left_is_announced_with_the_right_numbers_and_never_out_of
     assert versions == sorted(set(versions))
 
 
+async def test_blocked_seats_are_not_announced_as_available_until_they_are_unblocked(bench: Bench) -> None:
+    stage, showtime = bench.stage, await bench.open()
+
+    async def vip() -> Any:
+        changes = bench.of("AvailabilityChanged", showtime.showtime_id)
+        return changes[-1]["data"]["bySeatType"]["vip"]["available"] if changes else None
+
+    block_id = await stage.block(showtime, "A1", "A2", channel="press")
+    await eventually(vip, until=lambda found: found == 8)
+    await stage.buyer("admin").delete(f"/showtimes/{showtime.showtime_id}/blocks/{block_id}")
+    await eventually(vip, until=lambda found: found == 10)
+
+
 async def test_many_changes_within_a_moment_are_announced_a_few_times_only(bench: Bench) -> None:
     stage, showtime = bench.stage, await bench.open()
     buyer = stage.buyer()

@@ -6,7 +6,15 @@ from typing import Any
 import pytest
 
 from inventory_service.domain.availability import summarize
-from inventory_service.domain.seat_map import Hold, Mark, SeatMap, ShowtimeCancelled, ShowtimeStarted
+from inventory_service.domain.seat_map import (
+    Block,
+    Glance,
+    Hold,
+    Mark,
+    SeatMap,
+    ShowtimeCancelled,
+    ShowtimeStarted,
+)
 from messaging.events import Pricing
 from tests.unit.inventory.halls import KEY, hall, sections
 
@@ -65,6 +73,19 @@ def test_a_show_can_be_booked_until_it_starts() -> None:
         seat_map(starts_at=NOW).require_bookable(NOW)
 
 
+PRESS = Block("press", 0b0011, NOW, "press")
+CAMERA = Block("camera", 0b0100, NOW)
+MORE_PRESS = Block("more", 0b1000, NOW, "press")
+
+
+@pytest.mark.parametrize(("channel", "closed"), [(None, 0b1111), ("press", 0b0100), ("members", 0b1111)])
+def test_who_buys_through_a_channel_may_have_its_blocks_and_no_other(channel: str | None, closed: int) -> None:
+    blocks = (PRESS, CAMERA, MORE_PRESS)
+    glance = Glance("open", NOW, KEY, 1, 0, blocks, 3, None, {})
+    assert seat_map(blocks=blocks).closed(channel) == closed
+    assert [glance.closed(channel), glance.closed(channel)] == [closed, closed]
+
+
 PRICING = Pricing(currency="EUR", tiers={"standard": 1_000, "vip": 3_000})
 
 
@@ -79,6 +100,11 @@ def test_the_summary_counts_free_seats_by_type_with_longest_run_and_cheapest_pri
         "largest_block": 2,
         "price": 1_000,
     }
+
+
+def test_blocked_seats_are_not_available_to_everybody() -> None:
+    summary = summarize(seat_map(taken=0b0001, blocks=(PRESS,)), hall(4), PRICING, NOW)
+    assert (summary.total, summary.available, summary.largest_block) == (4, 2, 2)
 
 
 def test_a_sold_out_show_has_no_price() -> None:
