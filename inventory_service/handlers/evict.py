@@ -7,7 +7,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 
 from inventory_service.domain.seat_map import SHORTEST_HOLD, Hold, SeatMap
-from inventory_service.store.seat_maps import MARK_CHECKED_AFTER, SeatMaps
+from inventory_service.store.seat_map_document import MARK_CHECKED_AFTER
+from inventory_service.store.seat_maps import SeatMaps
 
 HOLDS_AN_UPDATE = 200
 

@@ -1,57 +1,53 @@
-"""Seat maps in MongoDB: one document per showtime, every change one conditional update.
-
-    { _id: showtimeId, version, status: open|cancelled, startsAt, layout{hallId, version}, showtimeVersion, seats: N,
-      taken: [long…], booked: [long…]            32 seats a word
-      holds: { bucket: { bookingId: { until, seats: { word: bits } } } }      marks: mark and payment in place of until
-      blocks: { blockId: { seats: { word: bits }, channel, code, reason, madeAt } }, blockVersion
-      unbooked, nextExpiry, pausedUntil, dirty, updatedAt, outbox: […] }
-
-MongoDB looks for a field by walking over those before it. In 256 buckets a hold is found in a few steps among tens of
-thousands, and a batch of holds does not cost the square of their number. An entry is kept small (about 85 bytes), for
-all of them are rewritten with each update: who holds, at what price, is in the booking.
+"""Seat maps in MongoDB: one document per showtime (`seat_map_document`), every change one conditional update.
 
 A method that changes something returns whether its condition held; on False the caller reads again and decides anew.
 Sets of seats mean something under one layout only, so every change of seats has the layout's version in its condition.
 While a map is paused, and it is for the moment in which it is moved to another layout, no such condition holds.
 """
 
-import zlib
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
-from bson.int64 import Int64
 from pymongo import ASCENDING, ReturnDocument, UpdateOne
 from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.errors import BulkWriteError
 
-from inventory_service.domain.bits import FULL, from_sparse, from_words, positions, to_words, word_count
 from inventory_service.domain.layout import LayoutKey
 from inventory_service.domain.seat_map import Block, Glance, Hold, Mark, SeatMap
+from inventory_service.store.seat_map_document import (
+    GLANCED,
+    all_clear,
+    bit_changes,
+    block_document,
+    blocks_as_in,
+    blocks_from,
+    buckets,
+    dense,
+    empty_map,
+    entry_of,
+    glance_from,
+    hold_document,
+    holds_from,
+    seat_map_from,
+    set_mark,
+    sparse,
+    still_as,
+    under,
+    union,
+    unpaused,
+    unset,
+)
 from messaging.events import ShowtimeState
 from messaging.outbox import ensure_outbox_index
 from service_kit.lanes import Lane
 from service_kit.mongo import Document, only_known_already
 
-# A mark lives for milliseconds; one that is older was left by a crash.
-MARK_CHECKED_AFTER = timedelta(seconds=15)
-BUCKETS = 256
 LOOKS = 256
 WAITING = 10_000
 OUTLINES_KEPT = 10_000
-# What `_glance` needs besides the blocks, which change so seldom that most readings go without.
-GLANCED = {
-    "status": 1,
-    "startsAt": 1,
-    "layout": 1,
-    "showtimeVersion": 1,
-    "taken": 1,
-    "blockVersion": 1,
-    "nextExpiry": 1,
-    "pausedUntil": 1,
-}
 
 
 class SeatMaps:
@@ -73,7 +69,7 @@ class SeatMaps:
 
     async def open(self, showtimes: Sequence[tuple[ShowtimeState, Document]], now: datetime) -> None:
         """Insert a map for each showtime that has none, with the event to publish; the others are left as they are."""
-        documents = [_empty_map(showtime, event, now) for showtime, event in showtimes]
+        documents = [empty_map(showtime, event, now) for showtime, event in showtimes]
         try:
             await self.collection.insert_many(documents, ordered=False)
         except BulkWriteError as error:
@@ -105,13 +101,13 @@ class SeatMaps:
 
     async def get(self, showtime_id: str) -> SeatMap | None:
         document = await self.collection.find_one({"_id": showtime_id}, {"outbox": 0})
-        return _from_document(document) if document else None
+        return seat_map_from(document) if document else None
 
     async def glance(self, showtime_id: str, booking_ids: Sequence[str]) -> Glance | None:
         """A reading without holds, but for the entries of these bookings."""
         own = dict.fromkeys(map(entry_of, booking_ids), 1)
         document = await self.collection.find_one({"_id": showtime_id}, {**GLANCED, "blocks": 1, **own})
-        return _glance(document, _blocks(document)) if document else None
+        return glance_from(document, blocks_from(document)) if document else None
 
     async def outline(self, showtime_id: str) -> SeatMap | None:
         """The map without its holds, read after this was asked for; who asks together shares the reading.
@@ -138,25 +134,25 @@ class SeatMaps:
     async def outlines(self, showtime_ids: Sequence[str]) -> list[SeatMap]:
         """These maps without their holds: what is read doesn't grow with the number of people who hold seats."""
         cursor = self.collection.find({"_id": {"$in": showtime_ids}}, {"outbox": 0, "holds": 0})
-        return [_from_document({**document, "holds": {}}) async for document in cursor]
+        return [seat_map_from({**document, "holds": {}}) async for document in cursor]
 
     async def with_expired_holds(self, now: datetime, limit: int) -> list[SeatMap]:
         cursor = self.collection.find(
             {"nextExpiry": {"$lte": now}}, {"outbox": 0}, sort=[("nextExpiry", ASCENDING)], limit=limit
         )
-        return [_from_document(document) async for document in cursor]
+        return [seat_map_from(document) async for document in cursor]
 
     async def page(self, after: str, limit: int) -> list[SeatMap]:
         """All maps in the order of their ids, from `after` on."""
         cursor = self.collection.find({"_id": {"$gt": after}}, {"outbox": 0}, sort=[("_id", ASCENDING)], limit=limit)
-        return [_from_document(document) async for document in cursor]
+        return [seat_map_from(document) async for document in cursor]
 
     async def dirty(self, after: str, limit: int) -> list[SeatMap]:
         """Maps that changed since their summary was last announced, in the order of their ids from `after` on."""
         cursor = self.collection.find(
             {"dirty": True, "_id": {"$gt": after}}, {"outbox": 0}, sort=[("_id", ASCENDING)], limit=limit
         )
-        return [_from_document(document) async for document in cursor]
+        return [seat_map_from(document) async for document in cursor]
 
     async def announced(self, announced: Iterable[SeatMap]) -> None:
         """Note that these versions were announced; a map that changed meanwhile stays dirty."""
@@ -178,7 +174,7 @@ class SeatMaps:
         found = await self.collection.find_one_and_update(
             condition, update, GLANCED, return_document=ReturnDocument.AFTER
         )
-        return _glance(found, sight.blocks) if found else None
+        return glance_from(found, sight.blocks) if found else None
 
     async def hold_each(self, wanted: Sequence[tuple[str, Hold, Glance]], now: datetime) -> list[bool]:
         """As `hold`, for single holds of different showtimes in one write; whether each has its seats.
@@ -196,26 +192,26 @@ class SeatMaps:
         # made before, for the same request.
         entries = dict.fromkeys((entry_of(hold.booking_id) for _, hold, _ in wanted), 1)
         cursor = self.collection.find({"_id": {"$in": [showtime_id for showtime_id, _, _ in wanted]}}, entries)
-        held = {(entry.booking_id, entry.until) async for document in cursor for entry in _holds(document).values()}
+        held = {(entry.booking_id, entry.until) async for document in cursor for entry in holds_from(document).values()}
         return [(hold.booking_id, hold.until) in held for _, hold, _ in wanted]
 
     def _taking(
         self, showtime_id: str, holds: Sequence[Hold], sight: Glance, now: datetime
     ) -> tuple[Document, Document]:
-        wanted = _union(holds)
+        wanted = union(holds)
         entries = {entry_of(hold.booking_id): hold for hold in holds}
         condition = {
             "_id": showtime_id,
             "status": "open",
             "startsAt": {"$gt": now},
-            **_under(sight.layout),
-            **_unpaused(now),
+            **under(sight.layout),
+            **unpaused(now),
             "blockVersion": sight.block_version,
-            **_all_clear("taken", wanted),
+            **all_clear("taken", wanted),
             **{entry: {"$exists": False} for entry in entries},
         }
         update = self._change(now, taken=(wanted, 0))
-        update["$set"] |= {entry: _hold_document(hold) for entry, hold in entries.items()}
+        update["$set"] |= {entry: hold_document(hold) for entry, hold in entries.items()}
         update["$min"] = {"nextExpiry": min(hold.until for hold in holds if hold.until)}
         return condition, update
 
@@ -223,13 +219,13 @@ class SeatMaps:
         """Move the end of a hold that is still as it was read."""
         update = self._change(now)
         update["$set"][f"{entry_of(hold.booking_id)}.until"] = until
-        condition = {"_id": seat_map.showtime_id, **_unpaused(now), **_still_as([hold])}
+        condition = {"_id": seat_map.showtime_id, **unpaused(now), **still_as([hold])}
         return await self._apply(condition, update)
 
     async def release(self, showtime_id: str, layout: LayoutKey, holds: Sequence[Hold], now: datetime) -> bool:
         """Give back the seats of holds that are still as they were read."""
-        update = self._change(now, taken=(0, _union(holds))) | _unset(holds)
-        condition = {"_id": showtime_id, **_under(layout), **_unpaused(now), **_still_as(holds)}
+        update = self._change(now, taken=(0, union(holds))) | unset(holds)
+        condition = {"_id": showtime_id, **under(layout), **unpaused(now), **still_as(holds)}
         return await self._apply(condition, update)
 
     async def set_next_expiry(self, seat_map: SeatMap, until: datetime | None, at_least: datetime) -> None:
@@ -249,20 +245,20 @@ class SeatMaps:
     async def block(self, seat_map: SeatMap, block: Block, now: datetime) -> bool:
         """Keep seats that nobody has from sale, while layout and blocks are as they were read and the show is on."""
         condition = {
-            **_blocks_as_in(seat_map, now),
+            **blocks_as_in(seat_map, now),
             "status": "open",
             "startsAt": {"$gt": now},
-            **_all_clear("taken", block.mask),
+            **all_clear("taken", block.mask),
         }
-        return await self._apply(condition, self._change_of_blocks(now, {f"blocks.{block.id}": _block_document(block)}))
+        return await self._apply(condition, self._change_of_blocks(now, {f"blocks.{block.id}": block_document(block)}))
 
     async def unblock(self, seat_map: SeatMap, block: Block, left: int, now: datetime) -> bool:
         """Leave a block these seats only; a block without seats is gone."""
         place = f"blocks.{block.id}"
-        update = self._change_of_blocks(now, {f"{place}.seats": _sparse(left)} if left else {})
+        update = self._change_of_blocks(now, {f"{place}.seats": sparse(left)} if left else {})
         if not left:
             update["$unset"] = {place: ""}
-        return await self._apply(_blocks_as_in(seat_map, now), update)
+        return await self._apply(blocks_as_in(seat_map, now), update)
 
     # --- bookings ----------------------------------------------------------------------------------------------------
 
@@ -270,32 +266,32 @@ class SeatMaps:
         """Turn a hold, run out or not, into booked seats; the booked mark stays until `tidy`."""
         update = self._change(now, booked=(hold.mask, 0))
         booked = replace(hold, mark=Mark.BOOKED, until=None, payment_id=payment_id)
-        update |= _set_mark(update, booked, now)
+        update |= set_mark(update, booked, now)
         condition = {
             "_id": seat_map.showtime_id,
-            **_under(seat_map.layout),
-            **_unpaused(now),
-            **_still_as([hold]),
+            **under(seat_map.layout),
+            **unpaused(now),
+            **still_as([hold]),
         }
         return await self._apply(condition, update)
 
     async def retake(self, seat_map: SeatMap, booked: Hold, evicted: Sequence[Hold], now: datetime) -> bool:
         """Book seats whose hold is gone, if they are free (or only under expired holds) and the show is on."""
-        freed = _union(evicted)
+        freed = union(evicted)
         condition = {
             "_id": seat_map.showtime_id,
             "status": "open",
             "startsAt": {"$gt": now},
-            **_under(seat_map.layout),
-            **_unpaused(now),
+            **under(seat_map.layout),
+            **unpaused(now),
             "blockVersion": seat_map.block_version,
             "unbooked": seat_map.unbooked,
             entry_of(booked.booking_id): {"$exists": False},
-            **_all_clear("taken", booked.mask & ~freed),
-            **_still_as(evicted),
+            **all_clear("taken", booked.mask & ~freed),
+            **still_as(evicted),
         }
         update = self._change(now, taken=(booked.mask, freed), booked=(booked.mask, 0))
-        update |= _set_mark(update, booked, now) | _unset(evicted)
+        update |= set_mark(update, booked, now) | unset(evicted)
         return await self._apply(condition, update)
 
     async def unbook(self, seat_map: SeatMap, released: Hold, now: datetime) -> bool:
@@ -303,14 +299,14 @@ class SeatMaps:
         entry = seat_map.holds.get(released.booking_id)
         condition = {
             "_id": seat_map.showtime_id,
-            **_under(seat_map.layout),
-            **_unpaused(now),
+            **under(seat_map.layout),
+            **unpaused(now),
             "unbooked": seat_map.unbooked,
-            **(_still_as([entry]) if entry else {entry_of(released.booking_id): {"$exists": False}}),
+            **(still_as([entry]) if entry else {entry_of(released.booking_id): {"$exists": False}}),
         }
         update = self._change(now, taken=(0, released.mask), booked=(0, released.mask))
         update["$inc"]["unbooked"] = 1
-        update |= _set_mark(update, released, now)
+        update |= set_mark(update, released, now)
         return await self._apply(condition, update)
 
     async def tidy(self, showtime_id: str, booking_id: str, mark: Mark) -> None:
@@ -342,14 +338,14 @@ class SeatMaps:
         update["$set"] |= {
             "layout": {"hallId": moved.layout.hall_id, "version": moved.layout.version},
             "seats": seats,
-            "taken": _dense(moved.taken, seats),
-            "booked": _dense(moved.booked, seats),
-            "holds": _buckets(moved.holds.values()),
-            **{f"blocks.{block.id}.seats": _sparse(block.mask) for block in moved.blocks},
+            "taken": dense(moved.taken, seats),
+            "booked": dense(moved.booked, seats),
+            "holds": buckets(moved.holds.values()),
+            **{f"blocks.{block.id}.seats": sparse(block.mask) for block in moved.blocks},
         }
         update["$unset"] = {"pausedUntil": ""}
         update["$push"] = {"outbox": event}
-        condition = {"_id": seat_map.showtime_id, "version": seat_map.version, **_still_as(marks)}
+        condition = {"_id": seat_map.showtime_id, "version": seat_map.version, **still_as(marks)}
         return await self._apply(condition, update)
 
     # --- one shape for all changes -----------------------------------------------------------------------------------
@@ -359,7 +355,7 @@ class SeatMaps:
     ) -> dict[str, dict[str, Any]]:
         """An update that sets and clears bits (set, cleared) and marks the summary as to be announced."""
         update: dict[str, dict[str, Any]] = {"$set": {"dirty": True, "updatedAt": now}, "$inc": {"version": 1}}
-        bits = {**_bits("taken", *taken), **_bits("booked", *booked)}
+        bits = {**bit_changes("taken", *taken), **bit_changes("booked", *booked)}
         if bits:
             update["$bit"] = bits
         return update
@@ -373,196 +369,3 @@ class SeatMaps:
     async def _apply(self, condition: Document, update: Document) -> bool:
         result = await self.collection.update_one(condition, update)
         return result.matched_count == 1
-
-
-def _empty_map(showtime: ShowtimeState, event: Document, now: datetime) -> Document:
-    return {
-        "_id": showtime.showtime_id,
-        "version": 1,
-        "status": "cancelled" if showtime.status == "cancelled" else "open",
-        "startsAt": showtime.starts_at,
-        "layout": {"hallId": showtime.hall_id, "version": showtime.layout_version},
-        "showtimeVersion": showtime.version,
-        "seats": showtime.seat_count,
-        "taken": _dense(0, showtime.seat_count),
-        "booked": _dense(0, showtime.seat_count),
-        "holds": {},
-        "blocks": {},
-        "blockVersion": 0,
-        "unbooked": 0,
-        "updatedAt": now,
-        "outbox": [event],
-    }
-
-
-def _from_document(document: Document) -> SeatMap:
-    return SeatMap(
-        showtime_id=document["_id"],
-        version=document["version"],
-        status=document["status"],
-        starts_at=document["startsAt"],
-        updated_at=document["updatedAt"],
-        layout=_layout(document),
-        showtime_version=document["showtimeVersion"],
-        taken=from_words(document["taken"]),
-        booked=from_words(document["booked"]),
-        holds=_holds(document),
-        unbooked=document["unbooked"],
-        blocks=_blocks(document),
-        block_version=document["blockVersion"],
-        next_expiry=document.get("nextExpiry"),
-        paused_until=document.get("pausedUntil"),
-    )
-
-
-def _glance(document: Document, blocks: tuple[Block, ...]) -> Glance:
-    return Glance(
-        status=document["status"],
-        starts_at=document["startsAt"],
-        layout=_layout(document),
-        showtime_version=document["showtimeVersion"],
-        taken=from_words(document["taken"]),
-        blocks=blocks,
-        block_version=document["blockVersion"],
-        next_expiry=document.get("nextExpiry"),
-        own=_holds(document),
-        paused_until=document.get("pausedUntil"),
-    )
-
-
-def _layout(document: Document) -> LayoutKey:
-    return LayoutKey(document["layout"]["hallId"], document["layout"]["version"])
-
-
-def _holds(document: Document) -> dict[str, Hold]:
-    return {
-        booking_id: Hold(
-            booking_id,
-            Mark(entry.get("mark", Mark.HOLD)),
-            entry.get("until"),
-            from_sparse(entry["seats"]),
-            entry.get("payment"),
-        )
-        for bucket in document.get("holds", {}).values()
-        for booking_id, entry in bucket.items()
-    }
-
-
-def _blocks(document: Document) -> tuple[Block, ...]:
-    return tuple(
-        Block(
-            block_id,
-            from_sparse(entry["seats"]),
-            entry["madeAt"],
-            entry.get("channel"),
-            entry.get("reason", ""),
-            entry.get("code"),
-        )
-        for block_id, entry in document["blocks"].items()
-    )
-
-
-def _block_document(block: Block) -> Document:
-    known = {"channel": block.channel, "code": block.code_digest, "reason": block.reason or None}
-    return {"seats": _sparse(block.mask), "madeAt": block.made_at} | {k: v for k, v in known.items() if v is not None}
-
-
-def _blocks_as_in(seat_map: SeatMap, now: datetime) -> Document:
-    """The condition that no block was made or changed since this reading."""
-    return {
-        "_id": seat_map.showtime_id,
-        **_under(seat_map.layout),
-        **_unpaused(now),
-        "blockVersion": seat_map.block_version,
-    }
-
-
-def entry_of(booking_id: str) -> str:
-    """Where the entry of a booking is."""
-    return f"holds.{zlib.crc32(booking_id.encode()) % BUCKETS}.{booking_id}"
-
-
-def _hold_document(hold: Hold) -> Document:
-    seats = _sparse(hold.mask)
-    if hold.mark is Mark.HOLD:
-        return {"until": hold.until, "seats": seats}
-    return {"mark": hold.mark.value, "seats": seats} | ({"payment": hold.payment_id} if hold.payment_id else {})
-
-
-def _sparse(mask: int) -> Document:
-    """A set of seats as {word number: bits}."""
-    return {str(number): Int64(bits) for number, bits in to_words(mask).items()}
-
-
-def _dense(mask: int, seats: int) -> list[Int64]:
-    """A set of seats as the list of all words of a house of so many."""
-    words = to_words(mask)
-    return [Int64(words.get(number, 0)) for number in range(word_count(seats))]
-
-
-def _buckets(holds: Iterable[Hold]) -> Document:
-    """All of `holds`."""
-    buckets: Document = {}
-    for hold in holds:
-        _, bucket, booking_id = entry_of(hold.booking_id).split(".")
-        buckets.setdefault(bucket, {})[booking_id] = _hold_document(hold)
-    return buckets
-
-
-def _set_mark(update: Document, mark: Hold, now: datetime) -> Document:
-    """Leave `mark` in place of the hold, and have the sweeper look whether it was tidied."""
-    return {
-        "$set": {**update["$set"], entry_of(mark.booking_id): _hold_document(mark)},
-        "$min": {"nextExpiry": now + MARK_CHECKED_AFTER},
-    }
-
-
-def _union(holds: Iterable[Hold]) -> int:
-    mask = 0
-    for hold in holds:
-        mask |= hold.mask
-    return mask
-
-
-def _all_clear(field: str, mask: int) -> Document:
-    return {f"{field}.{number}": {"$bitsAllClear": list(positions(bits))} for number, bits in to_words(mask).items()}
-
-
-def _under(layout: LayoutKey) -> Document:
-    """The condition that sets of seats still mean the same seats."""
-    return {"layout.hallId": layout.hall_id, "layout.version": layout.version}
-
-
-def _unpaused(now: datetime) -> Document:
-    return {"pausedUntil": {"$not": {"$gt": now}}}
-
-
-def _still_as(holds: Iterable[Hold]) -> Document:
-    """The condition that these entries have not changed since they were read: the fence of every step."""
-    condition: Document = {}
-    for hold in holds:
-        entry = entry_of(hold.booking_id)
-        if hold.mark is Mark.HOLD:
-            condition[f"{entry}.until"] = hold.until  # a mark has no end, so this tells its kind as well
-        else:
-            condition[f"{entry}.mark"] = hold.mark.value
-    return condition
-
-
-def _unset(holds: Iterable[Hold]) -> Document:
-    entries = {entry_of(hold.booking_id): "" for hold in holds}
-    return {"$unset": entries} if entries else {}
-
-
-def _bits(field: str, set_: int, cleared: int) -> Document:
-    """`$bit` operations that clear some bits and then set others, block by block."""
-    to_set, to_clear = to_words(set_), to_words(cleared)
-    operations: Document = {}
-    for number in to_set.keys() | to_clear.keys():
-        operation: Document = {}
-        if number in to_clear:
-            operation["and"] = Int64(FULL & ~to_clear[number])
-        if number in to_set:
-            operation["or"] = Int64(to_set[number])
-        operations[f"{field}.{number}"] = operation
-    return operations

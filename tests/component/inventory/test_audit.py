@@ -7,7 +7,7 @@ import pytest
 from bson.int64 import Int64
 
 from inventory_service.handlers.audit import audit
-from inventory_service.store.seat_maps import entry_of
+from inventory_service.store.seat_map_document import entry_of
 from messaging.events import ShowtimeState
 from tests.component.inventory.stage import Stage
 
