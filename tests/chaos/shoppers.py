@@ -136,7 +136,10 @@ class Shopper(Caller):
         return list(range(first, first + wanted))
 
     async def _wait(self, seconds: float) -> None:
-        await asyncio.sleep(max(0.0, min(seconds, self.crowd.closing - time.monotonic())))
+        """Not beyond the end of sales."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end and not self.crowd.closed:
+            await asyncio.sleep(0.5)
 
     # --- what becomes of them ----------------------------------------------------------------------------------------
 
