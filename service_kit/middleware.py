@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from fastapi import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service_kit.correlation import correlated
@@ -14,6 +14,8 @@ from service_kit.problems import http_problem, unexpected_problem
 from service_kit.stopping import is_endless
 
 UNMATCHED = "(no route)"
+# As nginx counts those who hang up before they are answered: there is nobody to answer, and nothing went wrong here.
+HUNG_UP = 499
 
 
 class RequestShell:
@@ -58,6 +60,8 @@ class RequestShell:
             if _declared_length(headers) > self.max_body:
                 raise self._too_large()
             await self.app(scope, self._bounded(receive), send_counted)
+        except ClientDisconnect:
+            status = HUNG_UP
         except HTTPException as error:
             if begun:
                 raise

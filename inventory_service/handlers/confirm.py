@@ -45,10 +45,23 @@ async def _confirm_once(inventory: Inventory, booking_id: str, payment_id: str |
         return None
     if booking.status in {"cancelled", "refunded"} or booking.money_back:
         return await _give_back(inventory, seat_map, booking, entry, payment_id)
-    if entry is None and not await _take_again(inventory, seat_map, booking, payment_id):
-        return await _lost(inventory, booking, payment_id)
-    if entry and entry.mark is Mark.HOLD and not await _book(inventory, seat_map, entry, payment_id):
+    if entry is None:
+        return await _without_hold(inventory, seat_map, booking, payment_id)
+    if entry.mark is Mark.HOLD and not await _book(inventory, seat_map, entry, payment_id):
         return None
+    return await _settle(inventory, seat_map, booking, payment_id)
+
+
+async def _without_hold(
+    inventory: Inventory, seat_map: SeatMap, booking: Booking, payment_id: str | None
+) -> Booking | None:
+    """Paid after the hold ran out, or while it is being given up."""
+    if booking.waiting and booking.held_until > inventory.now():
+        # It did not run out: whoever gives it up is about to say so in the booking.
+        await inventory.settle(booking, "cancelled", ["BookingCancelled", "SeatsReleased"])
+        return None
+    if not await _take_again(inventory, seat_map, booking, payment_id):
+        return await _lost(inventory, booking, payment_id)
     return await _settle(inventory, seat_map, booking, payment_id)
 
 

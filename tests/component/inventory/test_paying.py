@@ -6,11 +6,13 @@ from typing import Any
 
 import pytest
 
-from inventory_service.handlers.cancel import refunded
+from inventory_service.handlers.cancel import cancel, refunded
 from inventory_service.handlers.confirm import confirm
+from inventory_service.handlers.context import Inventory
 from inventory_service.handlers.expire import sweep
 from messaging.events import Pricing
 from service_kit.ids import new_id
+from tests.component.inventory.crashes import meddled
 from tests.component.inventory.stage import Stage
 
 TEN_MINUTES = timedelta(minutes=10)
@@ -362,3 +364,28 @@ async def test_refund_and_payment_told_at_once_give_no_ticket(stage: Stage) -> N
         stage.clock.advance(timedelta(minutes=1))
         await sweep(stage.inventory)
         await stage.sound()
+
+
+async def test_a_hold_that_is_cancelled_while_its_payment_comes_in_is_cancelled_and_the_money_returned(
+    stage: Stage,
+) -> None:
+    """Found by the history of many sales: between its release and the booking's end a hold seemed to have run out."""
+    for at in range(1, 20):
+        showtime = await stage.open()
+        booking_id = await stage.hold(showtime, "A1", "A2")
+        booking = await stage.inventory.booking(booking_id)
+        ended: list[str] = []
+
+        async def money_comes_after_another_buyer(showtime: Any = showtime, booking_id: str = booking_id) -> None:
+            await stage.buyer().reserve(showtime, "A1", "A2")
+            await confirm(stage.inventory, booking_id, "the payment")
+
+        async def cancelling(inventory: Inventory, booking: Any = booking, ended: list[str] = ended) -> None:
+            ended.append((await cancel(inventory, booking)).status)
+
+        if not await meddled(stage.inventory, at, cancelling, money_comes_after_another_buyer):
+            break
+        assert ended == ["cancelled"]
+        assert (await stage.document(booking_id))["refund"]["amount"] == booking.amount
+        await stage.sound()
+    assert at > 3
