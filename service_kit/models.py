@@ -87,7 +87,8 @@ Id = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[0-9A-Za-z_-]+
 Int = Annotated[int, Field(strict=True)]
 Number = Annotated[float, BeforeValidator(_no_bool), Field(allow_inf_nan=False)]
 # Money in minor units, as much as a JSON number keeps exactly in every client.
-Minor = Annotated[int, Field(strict=True, ge=0, le=1_000_000_000_00)]
+MOST_MINOR = 1_000_000_000_00
+Minor = Annotated[int, Field(strict=True, ge=0, le=MOST_MINOR)]
 Currency = Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
 # A moment with an offset, kept in UTC, answered with its offset.
 Moment = Annotated[

@@ -105,12 +105,17 @@ class Layout:
         return self.everything & ~reserved
 
     @cached_property
+    def standing(self) -> int:
+        """The places of sections that have a capacity instead of seats."""
+        places = 0
+        for (section, _), mask in self.classes.items():
+            places |= mask if section in self.general else 0
+        return places
+
+    @cached_property
     def strandable(self) -> int:
         """The seats that nobody likes to sit next to a single one of: ordinary ones, where places are seats."""
-        standing = 0
-        for (section, _), mask in self.classes.items():
-            standing |= mask if section in self.general else 0
-        return self.ordinary & ~standing
+        return self.ordinary & ~self.standing
 
     @cached_property
     def plan(self) -> Plan:

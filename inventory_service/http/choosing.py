@@ -8,7 +8,7 @@ from pydantic import Field
 from inventory_service.domain.layout import MOST_SEATS_PER_BOOKING
 from inventory_service.handlers.choose import Party, best_block
 from inventory_service.http.common import inventory_of
-from service_kit.models import Int, Line, Minor, Model
+from service_kit.models import MOST_MINOR, Int, Line, Minor, Model
 
 router = APIRouter(prefix="/api/v1", tags=["inventory"])
 
@@ -52,7 +52,7 @@ async def get_best_block(
     count: Annotated[int, Query(ge=1, le=MOST_SEATS_PER_BOOKING)],
     seat_type: Annotated[SeatType | None, Query(alias="seatType")] = None,
     section: Annotated[SectionId | None, Query()] = None,
-    max_price: Annotated[int | None, Query(alias="maxPrice", ge=0)] = None,
+    max_price: Annotated[int | None, Query(alias="maxPrice", ge=0, le=MOST_MINOR)] = None,
 ) -> BestAnswer:
     """The best free block of so many seats. It promises nothing: only a hold does."""
     inventory = inventory_of(request)

@@ -24,10 +24,19 @@ def best(
     """The best `count` of the seats `free`: neighbours in a row, else a split over neighbouring rows, else None.
 
     `prices` by (section, seat type), in minor units as `max_price`, which each seat keeps to. No price: free of charge.
+    Places of a section with a capacity are for who asks for that section, or when there are no such seats.
     """
     if count < 1:
         raise ValueError("a party has at least one person")
-    affordable = free & _matching(layout, section, prices, max_price)
+    matching = free & _matching(layout, section, prices, max_price)
+    if section is None and layout.standing:
+        seated = _best(layout, free, matching & ~layout.standing, count, seat_type)
+        if seated:
+            return seated
+    return _best(layout, free, matching, count, seat_type)
+
+
+def _best(layout: Layout, free: int, affordable: int, count: int, seat_type: str | None) -> Choice | None:
     if seat_type in SPACES:
         return best_with_space(layout, affordable, count, seat_type)
     wanted = layout.ordinary if seat_type is None else layout.types.get(seat_type, 0)

@@ -65,3 +65,12 @@ async def test_either_seats_or_best_and_nothing_unknown(stage: Stage, body: dict
     answer = await stage.buyer().post(f"/showtimes/{showtime.showtime_id}/seats/reserve", body)
     assert answer.status_code == 422
     assert await stage.taken(showtime) == {}
+
+
+@pytest.mark.parametrize("price", [-1, 100_000_000_001, 10**30, "1e3", "NaN"])
+async def test_a_price_that_is_none_is_refused(stage: Stage, price: Any) -> None:
+    showtime = await stage.open()
+    answer = await stage.client.get(
+        f"/api/v1/showtimes/{showtime.showtime_id}/seats/best", params={"count": 2, "maxPrice": price}
+    )
+    assert answer.status_code == 422

@@ -101,3 +101,16 @@ async def test_of_two_at_once_who_would_leave_one_between_them_one_is_refused(st
     assert sorted(answer.status_code for answer in answers) == [201, 409]
     (refused,) = (answer for answer in answers if answer.status_code == 409)
     assert problem(refused, 409, "single-seat-left")["seatIds"] == ["A5"]
+
+
+async def test_best_gives_seats_before_standing_places_unless_those_are_asked_for(stage: Stage) -> None:
+    showtime = await opened(stage, "oooo")
+    path = f"/api/v1/showtimes/{showtime.showtime_id}/seats/best"
+
+    async def best(**wanted: Any) -> list[str]:
+        seat_ids: list[str] = (await stage.client.get(path, params=wanted)).json()["seatIds"]
+        return [seat_id.partition(":")[0] for seat_id in seat_ids]
+
+    assert await best(count=2) in (["A1", "A2"], ["A3", "A4"])
+    assert await best(count=2, section="floor") == ["floor", "floor"]
+    assert await best(count=6) == ["floor"] * 6
