@@ -66,7 +66,8 @@ async def test_a_show_on_sale_is_moved_to_a_new_layout_and_everybody_keeps_his_s
     )
     assert found["seatCount"] == 24
     offer = await eventually(
-        lambda: story.offer(show), until=lambda offer: offer and offer["availability"]["total"] == 24
+        lambda: story.offer(show),
+        until=lambda offer: offer and offer["availability"] and offer["availability"]["total"] == 24,
     )
     assert offer is not None
     assert offer["availability"]["available"] == 21

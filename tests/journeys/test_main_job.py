@@ -86,13 +86,13 @@ async def test_a_declined_card_gives_the_seats_back(story: Story) -> None:
 async def test_a_cancelled_booking_is_refunded_and_its_seats_are_free_again(story: Story) -> None:
     show = await story.showtime()
     buyer = await story.guest()
-    booking = await story.hold(show["showtimeId"], ["A5"], buyer)
+    booking = await story.hold(show["showtimeId"], ["A6"], buyer)
     intent = await story.prepare(booking, buyer)
     await story.pay(intent)
     await story.becomes(booking, "confirmed", buyer)
     await story.call("PUT", f"/api/v1/bookings/{booking['bookingId']}/cancel", headers=buyer)
     await story.becomes(booking, "refunded", buyer)
-    assert (await story.seats(show["showtimeId"]))["A5"] == "available"
+    assert (await story.seats(show["showtimeId"]))["A6"] == "available"
     payment = await story.call("GET", f"/api/v1/payments/{intent['paymentId']}", headers=story.stack.service)
     assert payment["status"] == "refunded"
 
