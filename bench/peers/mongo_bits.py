@@ -7,8 +7,8 @@ from datetime import datetime
 
 from bson.int64 import Int64
 
-from bench.peers.document import document_of
 from inventory_service.domain.booking import Booking
+from inventory_service.store.bookings import booking_document
 from service_kit.mongo import Database
 
 # Of 64 bits only half are used, so that none is the sign.
@@ -42,5 +42,5 @@ class MongoBits:
     async def hold(self, house: str, first: int, booking: Booking) -> bool:
         if not await self.take(house, first, booking.id, booking.held_until):
             return False
-        await self._bookings.insert_one({"_id": booking.id, **document_of(booking)})
+        await self._bookings.insert_one(booking_document(booking))
         return True

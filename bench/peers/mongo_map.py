@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import Sequence
 from datetime import datetime
 
-from bench.peers.document import document_of
 from inventory_service.domain.booking import Booking
+from inventory_service.store.bookings import booking_document
 from service_kit.mongo import Database
 
 # Updates of one document get in each other's way in the server: with more than so many at once there are fewer holds.
@@ -41,5 +41,5 @@ class MongoMap:
             held = await self.take(house, first, booking.id, booking.held_until)
         if not held:
             return False
-        await self._bookings.insert_one({"_id": booking.id, **document_of(booking)})
+        await self._bookings.insert_one(booking_document(booking))
         return True

@@ -9,8 +9,8 @@ from typing import Any
 import asyncpg
 from pydantic_core import to_json
 
-from bench.peers.document import document_of
 from inventory_service.domain.booking import Booking
+from inventory_service.store.bookings import booking_document
 
 # The best of 8 to 64: with more of them more share a flush of the log, with fewer there is less switching to and fro.
 CONNECTIONS = 48
@@ -50,7 +50,7 @@ class Postgres:
         await self._pool.execute("VACUUM (ANALYZE) seats")
 
     async def hold(self, house: str, first: int, booking: Booking) -> bool:
-        document = to_json(document_of(booking)).decode()
+        document = to_json(booking_document(booking)).decode()
         held = await self._pool.fetchval(HOLD, house, first, booking.id, booking.held_until, document)
         return held is not None
 

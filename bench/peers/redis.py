@@ -9,8 +9,8 @@ from typing import Any
 from pydantic_core import to_json
 from redis.asyncio import ConnectionPool, Redis
 
-from bench.peers.document import document_of
 from inventory_service.domain.booking import Booking
+from inventory_service.store.bookings import booking_document
 
 # One for each request under way. Sharing fewer was slower, and so was the newer protocol.
 CONNECTIONS = 1_000
@@ -39,7 +39,7 @@ class RedisPeer:
     async def hold(self, house: str, first: int, booking: Booking) -> bool:
         keys = (f"seats:{house}", f"holds:{house}", f"booking:{booking.id}")
         until = int(booking.held_until.timestamp())
-        document = to_json(document_of(booking))
+        document = to_json(booking_document(booking))
         return bool(await self._client.evalsha(self._script, 3, *keys, first, until, booking.id, document))
 
 

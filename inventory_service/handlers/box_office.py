@@ -51,6 +51,11 @@ class Wanted:
     retried: bool
     showtime_version: int
 
+    @property
+    def kind(self) -> Hashable:
+        """The same for those who are met or refused alike; None where the wish is one of its own."""
+        return self.wish.kind and (self.wish.kind, self.channel)
+
 
 @dataclass(slots=True)
 class Taken:
@@ -220,7 +225,7 @@ def _picks(wanted: Sequence[Wanted], waiting: Sequence[int], sight: Glance) -> d
     hopeless: set[Hashable] = set()  # seats only grow fewer in here, so what can't be met once can't be met again
     for index in waiting:
         one = wanted[index]
-        kind = one.wish.kind and (one.wish.kind, one.channel)
+        kind = one.kind
         if one.wish.layout.key != sight.layout or kind in hopeless:
             continue
         mask = one.wish.pick(_unavailable(taken, sight, one.channel))
@@ -237,15 +242,13 @@ def _refuse(wanted: Sequence[Wanted], whom: Sequence[int], seen: Glance, outcome
     refusals: dict[Hashable, DomainError | None] = {}
     for index in whom:
         one = wanted[index]
-        kind = one.wish.kind and (one.wish.kind, one.channel)
+        kind = one.kind
         if one.wish.layout.key != seen.layout:
             continue
         if kind and kind in refusals:
             refusal = copy.copy(refusals[kind])
         else:
-            refusal = one.wish.refusal(_unavailable(seen.taken, seen, one.channel))
-        if kind:
-            refusals[kind] = refusal
+            refusal = refusals[kind] = one.wish.refusal(_unavailable(seen.taken, seen, one.channel))
         if refusal:
             outcomes[index] = refusal
 

@@ -43,7 +43,7 @@ class Bookings:
 
         Bookings that arrive together are written together: one write waits for majority and journal, not each.
         """
-        if await self._inserts.submit(_to_document(booking)):
+        if await self._inserts.submit(booking_document(booking)):
             return booking
         found = await self.get(booking.id)
         if found is None:  # it was there a moment ago, and bookings are never deleted
@@ -195,7 +195,8 @@ def _becoming(
     }
 
 
-def _to_document(booking: Booking) -> Document:
+def booking_document(booking: Booking) -> Document:
+    """A new booking as it is kept; its outbox is made with its first event."""
     document: Document = {
         "_id": booking.id,
         "version": booking.version,
