@@ -62,7 +62,7 @@ class ShowIndex:
         name = new_index_name(self.namespace)
         await self._client.indices.create(
             index=name,
-            mappings=MAPPINGS,
+            mappings=MAPPINGS["shows"],
             settings={**SETTINGS, "refresh_interval": "-1"},
             aliases={write_alias(name): {}},
         )

@@ -57,12 +57,16 @@ class HallState(EventData):
 
 
 class EventMetadata(EventData):
+    """`people` made or perform it; `alternate_names` are its titles in other languages and scripts."""
+
     genre: str | None = None
     language: str | None = None
     release_date: str | None = None
     duration_minutes: int | None = None
     trailer_url: str | None = None
     certificate: str | None = None
+    people: list[str] = []
+    alternate_names: list[str] = []
 
 
 class EventState(EventData):
@@ -122,18 +126,21 @@ class ShowtimeState(EventData):
 
 
 class TypeAvailability(EventData):
-    """Seats of one type."""
+    """Seats of one type. `together` as of all seats; of a wheelchair space's type for a party of n around one space."""
 
     total: int
     available: int
     largest_block: int
     price: int | None = None
+    together: list[int] = []
 
 
 class Availability(EventData):
     """What can still be booked of a showtime at `version` of its seat map.
 
-    `largest_block` is the longest run of free adjacent seats in one row; `min_price` the cheapest free seat's price.
+    `largest_block` is the longest run of free neighbours; `min_price` the cheapest free seat's price. `together[n - 1]`
+    is the least that the dearest seat of n neighbours costs, as far as so many are free, and up to ten. The last two
+    leave out the seats that only go to who asks for them.
     """
 
     showtime_id: str
@@ -145,6 +152,7 @@ class Availability(EventData):
     largest_block: int
     min_price: int | None = None
     currency: str
+    together: list[int] = []
     by_seat_type: dict[str, TypeAvailability]
 
 

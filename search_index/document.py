@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from search_index.folding import indexed_text, keys
+from search_index.folding import indexed_text, keys, stems
+from search_index.mapping import FACET_FIELDS
 from service_kit.models import rfc3339
 
 Row = Mapping[str, Any]
@@ -28,34 +29,42 @@ def to_document(row: Row) -> Document:
     facts, event, venue, availability = row["facts"], row["event"], row["venue"], row.get("availability")
     metadata, address = event["metadata"], venue["address"]
     genres = [genre.strip() for genre in GENRE_SEPARATORS.split(metadata.get("genre") or "") if genre.strip()]
+    names = [event["name"], *metadata.get("alternateNames", ())]
     shown = {
         "category": [event["category"]],
         "genre": genres,
-        "language": [metadata["language"]] if metadata.get("language") else [],
+        "language": _given(metadata.get("language")),
+        "certificate": _given(metadata.get("certificate")),
         "city": [venue["city"]],
     }
     words = {
-        "title": indexed_text(event["name"]),
+        "title": indexed_text(" ".join(names)),
         "venue": indexed_text(venue["name"]),
+        "people": indexed_text(" ".join(metadata.get("people", ()))),
         "keywords": indexed_text(" ".join(event["keywords"])),
         "genre": indexed_text(" ".join([*genres, event["category"]])),
         "city": indexed_text(venue["city"]),
         "district": indexed_text(address.get("district") or ""),
     }
+    every = " ".join(dict.fromkeys(" ".join(words.values()).split()))
+    local = local_start(facts["startsAt"], venue["timezone"])
     return {
         "showtimeId": row["_id"],
         "eventId": event["eventId"],
         "venueId": venue["venueId"],
         "startsAt": rfc3339(facts["startsAt"].astimezone(UTC)),
-        "localStart": local_start(facts["startsAt"], venue["timezone"]),
+        "localStart": local,
+        "localDay": local[:10],
+        "timezone": venue["timezone"],
         "location": {"lat": venue["location"]["lat"], "lon": venue["location"]["lon"]},
-        "facets": shown,
+        "facets": {**shown, "venue": f"{venue['venueId']} {venue['name']}"},
         "keys": {
-            "title": keys(event["name"]),
+            "title": [key for name in names for key in keys(name)],
             "venue": keys(venue["name"]),
-            **{name: [key for value in values for key in keys(value)] for name, values in shown.items()},
+            **{name: [key for value in shown[name] for key in keys(value)] for name in FACET_FIELDS},
         },
-        "words": {**words, "all": " ".join(filter(None, words.values()))},
+        "words": {**words, "all": every, "stems": stems(every)},
+        "currency": facts["currency"],
         **_bookable(row),
         "view": {
             "startsAt": rfc3339(facts["startsAt"].astimezone(UTC)),
@@ -65,6 +74,10 @@ def to_document(row: Row) -> Document:
             "availability": _availability_view(availability) if availability else None,
         },
     }
+
+
+def _given(value: str | None) -> list[str]:
+    return [value] if value else []
 
 
 EVENT_VIEW = ("eventId", "name", "category", "keywords", "imageUrl", "metadata")
@@ -95,12 +108,13 @@ def _bookable(row: Row) -> Document:
         **fields,
         "available": availability["available"] if open_ else 0,
         "largestBlock": availability["largestBlock"] if open_ else 0,
+        "together": _together(availability) if open_ else {},
         "seatTypes": [
             {
                 "type": seats["type"],
                 "available": seats["available"],
                 "largestBlock": seats["largestBlock"],
-                **({} if seats["price"] is None else {"price": seats["price"]}),
+                "together": _together(seats),
             }
             for seats in availability["bySeatType"]
             if open_ and seats["available"] > 0
@@ -108,13 +122,21 @@ def _bookable(row: Row) -> Document:
     }
 
 
+def _together(seats: Row) -> Document:
+    return {str(count): price for count, price in enumerate(seats.get("together", ()), start=1)}
+
+
 def _availability_view(availability: Row) -> Document:
     return {
         "available": availability["available"],
         "total": availability["total"],
         "largestBlock": availability["largestBlock"],
+        "together": availability.get("together", []),
         "bySeatType": {
-            seats["type"]: {name: seats[name] for name in ("total", "available", "largestBlock", "price")}
+            seats["type"]: {
+                **{name: seats[name] for name in ("total", "available", "largestBlock", "price")},
+                "together": seats.get("together", []),
+            }
             for seats in availability["bySeatType"]
         },
         "asOf": rfc3339(availability["asOf"].astimezone(UTC)),

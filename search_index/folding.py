@@ -9,6 +9,8 @@ import re
 import unicodedata
 from functools import lru_cache
 
+import snowballstemmer  # type: ignore[import-untyped]
+
 # Letters that Unicode doesn't decompose, as people without that key type them.
 LETTERS = str.maketrans(
     {
@@ -35,6 +37,8 @@ APOSTROPHES = frozenset("'\u2019\u2018\u02bc`")
 # What may stand after an apostrophe at a word's end without being a word: cuckoo's, don't, we're.
 LONGEST_ENDING = 2
 LONGEST_WORD = 60
+STEMMER = snowballstemmer.stemmer("english")
+SHORTEST_STEMMED = 3
 
 
 def fold(text: str) -> str:
@@ -80,6 +84,17 @@ def words(text: str) -> tuple[str, ...]:
 def indexed_text(text: str) -> str:
     """Every word of every spelling of `text` once, for a field that is split at blanks."""
     return " ".join(dict.fromkeys(word for way in spellings(text) for word in way))
+
+
+def stems(words: str) -> str:
+    """The stem of each word of folded text once: `films`, `film` and `filming` are one."""
+    return " ".join(dict.fromkeys(map(stem, words.split())))
+
+
+@lru_cache(maxsize=65_536)
+def stem(word: str) -> str:
+    """By Porter's rules for English, which do for the plurals of its neighbours too; other scripts stay as they are."""
+    return str(STEMMER.stemWord(word)) if word.isascii() and len(word) > SHORTEST_STEMMED else word
 
 
 def keys(text: str) -> list[str]:

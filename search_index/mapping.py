@@ -1,35 +1,39 @@
-"""The Elasticsearch index of showtimes: its names, settings and fields.
+"""The Elasticsearch indices: of showtimes, and of the events and venues that have some. Names, settings and fields.
 
-It asks for nothing but the server's own `whitespace` analyzer, so that it runs the same on a build without the analysis
-modules and on the official image.
+They ask for nothing but the server's own `whitespace` analyzer, so that they run the same on a build without the
+analysis modules and on the official image.
 """
 
-from typing import Any
+from typing import Any, Literal
 
 from service_kit.ids import new_id
 
 # Part of every index name. A change to the fields below or to the folding needs the next number: at its next start the
 # indexer fills a new index and serves the old one until that is full.
-MAPPING_VERSION = 1
+MAPPING_VERSION = 2
 
 Mapping = dict[str, Any]
 
 
-def alias(namespace: str) -> str:
+Kind = Literal["shows", "entries"]
+KINDS: tuple[Kind, ...] = ("shows", "entries")
+
+
+def alias(namespace: str, kind: Kind = "shows") -> str:
     """What searches go to."""
-    return f"{namespace}-shows"
+    return f"{namespace}-{kind}"
 
 
-def index_pattern(namespace: str) -> str:
-    return f"{namespace}-shows-v*"
+def index_pattern(namespace: str, kind: Kind = "shows") -> str:
+    return f"{alias(namespace, kind)}-v*"
 
 
-def new_index_name(namespace: str) -> str:
-    return f"{namespace}-shows-v{MAPPING_VERSION}-{new_id()}"
+def new_index_name(namespace: str, kind: Kind = "shows") -> str:
+    return f"{alias(namespace, kind)}-v{MAPPING_VERSION}-{new_id()}"
 
 
-def is_current_version(index: str, namespace: str) -> bool:
-    return index.startswith(f"{namespace}-shows-v{MAPPING_VERSION}-")
+def is_current_version(index: str, namespace: str, kind: Kind = "shows") -> bool:
+    return index.startswith(f"{alias(namespace, kind)}-v{MAPPING_VERSION}-")
 
 
 def write_alias(index: str) -> str:
@@ -59,7 +63,14 @@ SETTINGS: Mapping = {
     "gc_deletes": "1h",
 }
 
-MAPPINGS: Mapping = {
+# A booking has at most ten seats.
+MOST_TOGETHER = 10
+# The least that the dearest of so many neighbours costs; not there where there are not so many.
+TOGETHER: Mapping = {"properties": {str(count): MONEY for count in range(1, MOST_TOGETHER + 1)}}
+
+FACET_FIELDS = ("category", "genre", "language", "certificate", "city")
+
+SHOWS: Mapping = {
     "dynamic": "strict",
     "properties": {
         "showtimeId": KEYWORD,
@@ -68,32 +79,57 @@ MAPPINGS: Mapping = {
         "startsAt": DATE,
         # The wall clock at the venue, written as if it were UTC: "on Saturday" means Saturday there.
         "localStart": DATE,
+        "localDay": KEYWORD,
+        # "Today" is another day in Tokyo.
+        "timezone": KEY,
         "location": {"type": "geo_point"},
-        # As people read them (for counts), and as they are compared (for filters).
-        "facets": {"properties": dict.fromkeys(("category", "genre", "language", "city"), KEYWORD)},
-        "keys": {
-            "properties": dict.fromkeys(("title", "venue", "category", "genre", "language", "city"), KEY),
-        },
+        # As people read them (for counts), and as they are compared (for filters). A venue is its id and its name.
+        "facets": {"properties": dict.fromkeys((*FACET_FIELDS, "venue"), KEYWORD)},
+        "keys": {"properties": dict.fromkeys(("title", "venue", *FACET_FIELDS), KEY)},
         "words": {
             "properties": {
                 "title": _words(),
                 "venue": _words(),
+                "people": _words(norms=False),
                 "keywords": _words(norms=False),
                 "genre": _words(norms=False),
                 "city": _words(norms=False),
                 "district": _words(norms=False),
                 # All of the above in one field: every word must be somewhere, no matter where.
                 "all": _words(norms=False, index_prefixes={"min_chars": 1, "max_chars": 10}),
+                # Their stems, so that one and many are found alike.
+                "stems": _words(norms=False),
             }
         },
+        "currency": KEYWORD,
         "price": MONEY,
         "available": NUMBER,
         "largestBlock": NUMBER,
+        "together": TOGETHER,
         "seatTypes": {
             "type": "nested",
-            "properties": {"type": KEYWORD, "available": NUMBER, "largestBlock": NUMBER, "price": MONEY},
+            "properties": {"type": KEYWORD, "available": NUMBER, "largestBlock": NUMBER, "together": TOGETHER},
         },
         # What an answer shows, kept as it is and never searched.
         "view": {"type": "object", "enabled": False},
     },
 }
+
+# One for each event and venue with a show to come: what is suggested while one types, and what names there are.
+ENTRIES: Mapping = {
+    "dynamic": "strict",
+    "properties": {
+        "kind": KEYWORD,
+        "id": KEYWORD,
+        "keys": {"properties": {"title": KEY}},
+        "words": {"properties": {"title": _words(index_prefixes={"min_chars": 1, "max_chars": 10}), "stems": _words()}},
+        # Where it is to be seen: a venue's place, an event's venues.
+        "locations": {"type": "geo_point"},
+        "nextStart": DATE,
+        "showtimes": NUMBER,
+        "booked": NUMBER,
+        "view": {"type": "object", "enabled": False},
+    },
+}
+
+MAPPINGS: dict[Kind, Mapping] = {"shows": SHOWS, "entries": ENTRIES}

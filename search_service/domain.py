@@ -76,6 +76,10 @@ class Search:
     grouped: bool = False
 
     @property
+    def party(self) -> int:
+        return self.seats_together or 1
+
+    @property
     def fingerprint(self) -> str:
         """Equal for equal searches: a cursor is good for its own search only."""
         return hashlib.blake2b(repr(self).encode("utf-8", "replace"), digest_size=8).hexdigest()

@@ -102,14 +102,19 @@ class SeatCounts(Model):
     available: int
     largest_block: int
     price: int | None
+    together: list[int]
 
 
 class AvailabilityAnswer(Model):
-    """As of the seat map's `version`; null while the seat map isn't there yet."""
+    """As of the seat map's `version`; null while the seat map isn't there yet.
+
+    `together[n - 1]`: the least that the dearest of n neighbouring seats costs.
+    """
 
     available: int
     total: int
     largest_block: int
+    together: list[int]
     by_seat_type: dict[str, SeatCounts]
     as_of: str
     version: int

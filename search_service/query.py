@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from search_index.folding import keys
+from search_index.mapping import MOST_TOGETHER
 from search_service import boosts, words
 from search_service.domain import Bound, Box, Point, Search
 from search_service.words import Clause, Match
@@ -78,21 +79,24 @@ def _seats(search: Search) -> Iterator[Clause]:
     """Seats of one kind, at one price and next to each other must be the same seats."""
     if search.available_only:
         yield {"range": {"available": {"gt": 0}}}
-    if search.seat_type is None and search.seats_together is None:
-        if search.max_price is not None:
-            yield {"range": {"price": {"lte": search.max_price}}}
-        return
-    if search.seat_type is None and search.max_price is None:
-        yield {"range": {"largestBlock": {"gte": search.seats_together}}}
-        return
-    same: list[Clause] = [{"range": {"seatTypes.available": {"gt": 0}}}]
     if search.seat_type is not None:
-        same.append({"term": {"seatTypes.type": search.seat_type}})
-    if search.seats_together is not None:
-        same.append({"range": {"seatTypes.largestBlock": {"gte": search.seats_together}}})
-    if search.max_price is not None:
-        same.append({"range": {"seatTypes.price": {"lte": search.max_price}}})
-    yield {"nested": {"path": "seatTypes", "query": {"bool": {"filter": same}}}}
+        same = [{"term": {"seatTypes.type": search.seat_type}}, *_party("seatTypes.", search)]
+        yield {"nested": {"path": "seatTypes", "query": {"bool": {"filter": same}}}}
+    elif search.seats_together is not None:
+        yield from _party("", search)
+    elif search.max_price is not None:
+        yield {"range": {"price": {"lte": search.max_price}}}
+
+
+def _party(path: str, search: Search) -> Iterator[Clause]:
+    """So many free neighbours, none of them dearer than that."""
+    together = f"{path}together.{min(search.party, MOST_TOGETHER)}"
+    if search.max_price is None:
+        yield {"exists": {"field": together}}
+    else:
+        yield {"range": {together: {"lte": search.max_price}}}
+    if search.party > MOST_TOGETHER:
+        yield {"range": {f"{path}largestBlock": {"gte": search.party}}}
 
 
 def _wanted(name: str, values: list[str]) -> Clause:

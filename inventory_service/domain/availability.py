@@ -2,15 +2,22 @@
 
 from datetime import datetime
 
-from inventory_service.domain.bits import longest_run
-from inventory_service.domain.layout import Layout
+from inventory_service.domain.bits import longest_run, runs_around
+from inventory_service.domain.choosing.runs import COMPANION, SPACES
+from inventory_service.domain.layout import MOST_SEATS_PER_BOOKING, Layout
 from inventory_service.domain.pricing import class_prices
 from inventory_service.domain.seat_map import SeatMap
 from messaging.events import Availability, Pricing, TypeAvailability
 
+ClassPrices = dict[tuple[str, str], int]
+
 
 def summarize(seat_map: SeatMap, layout: Layout, pricing: Pricing, now: datetime) -> Availability:
-    """Free seats in total and by type, the longest free run in a row, the cheapest free seat."""
+    """Free seats in total and by type, the cheapest one, and what so many together cost.
+
+    Neighbours are those that `seats/best` takes for neighbours, and the seats of wheelchair users and their companions
+    are nobody else's: so what is told here can be booked there.
+    """
     free = layout.everything & ~seat_map.occupied(now) & ~seat_map.closed() if seat_map.status == "open" else 0
     prices = class_prices(layout, pricing)
     by_type = {}
@@ -19,8 +26,9 @@ def summarize(seat_map: SeatMap, layout: Layout, pricing: Pricing, now: datetime
         by_type[seat_type] = TypeAvailability(
             total=mask.bit_count(),
             available=(free & mask).bit_count(),
-            largest_block=longest_run(free & mask, layout.row_ends),
+            largest_block=longest_run(_party_seats(layout, free, seat_type), layout.segment_ends),
             price=min(costs),
+            together=_together(layout, free, prices, seat_type),
         )
     free_prices = [prices[key] for key, mask in layout.classes.items() if free & mask]
     return Availability(
@@ -30,8 +38,34 @@ def summarize(seat_map: SeatMap, layout: Layout, pricing: Pricing, now: datetime
         status="open" if seat_map.status == "open" else "cancelled",
         total=len(layout.seats),
         available=free.bit_count(),
-        largest_block=longest_run(free, layout.row_ends),
+        largest_block=longest_run(_party_seats(layout, free, None), layout.segment_ends),
         min_price=min(free_prices, default=None),
         currency=pricing.currency,
+        together=_together(layout, free, prices, None),
         by_seat_type=by_type,
     )
+
+
+def _together(layout: Layout, free: int, prices: ClassPrices, seat_type: str | None) -> list[int]:
+    """For 1, 2, 3 … neighbours the least that the dearest of them costs."""
+    together: list[int] = []
+    affordable = 0
+    for price in sorted({prices[key] for key, mask in layout.classes.items() if free & mask}):
+        for key, mask in layout.classes.items():
+            affordable |= free & mask if prices[key] == price else 0
+        longest = longest_run(_party_seats(layout, affordable, seat_type), layout.segment_ends)
+        together += [price] * (min(longest, MOST_SEATS_PER_BOOKING) - len(together))
+        if len(together) == MOST_SEATS_PER_BOOKING:
+            break
+    return together
+
+
+def _party_seats(layout: Layout, free: int, seat_type: str | None) -> int:
+    """The seats among `free` for a party that asks for this type; around a wheelchair space its own people sit too."""
+    if seat_type is None:
+        return free & layout.ordinary
+    seats = free & layout.types[seat_type]
+    if seat_type not in SPACES:
+        return seats
+    usable = seats | free & (layout.types.get(COMPANION, 0) | layout.ordinary)
+    return runs_around(seats, usable, layout.segment_ends)

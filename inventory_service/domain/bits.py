@@ -81,14 +81,41 @@ def mask_of(seats: Iterable[int]) -> int:
     return int.from_bytes(bits, "little")
 
 
-def longest_run(free: int, row_ends: int) -> int:
-    """The longest run of adjacent seats of `free` in one row; `row_ends` has the last seat of each row.
+def longest_run(free: int, ends: int) -> int:
+    """The longest run of neighbours of `free`; `ends` has the last seat of each row, or of each segment of a row.
 
-    Bit i of `runs` says that a run of the present length starts at i, so the loop ends after as many rounds as the
-    longest run is long, each over all seats at once.
+    Bit i of a set says that a run of its length starts at i. Lengths are doubled while there is such a run, then the
+    halves are added that still fit: a few dozen steps over all seats at once, whatever the length.
     """
-    length, runs, may_go_on = 0, free, free & ~row_ends
+    runs, length, doubles = free, 1, []
     while runs:
-        length += 1
-        runs = may_go_on & (runs >> 1)
-    return length
+        doubles.append((runs, length))
+        runs, length = _joined(runs, length, runs, ends), length * 2
+    if not doubles:
+        return 0
+    longest, reached = doubles.pop()
+    for runs, length in reversed(doubles):
+        longer = _joined(longest, reached, runs, ends)
+        if longer:
+            longest, reached = longer, reached + length
+    return reached
+
+
+def _joined(first: int, length: int, second: int, ends: int) -> int:
+    """Where a run of `length`, out of `first`, goes on with one of `second`."""
+    return first & second >> length & ~(ends >> length - 1)
+
+
+def runs_around(seeds: int, free: int, ends: int) -> int:
+    """Those of `free` that are in a run with one of `seeds`, which are free themselves."""
+    reached, onto_next = seeds, free & (free & ~ends) << 1  # bit i: from seat i - 1 one gets to i
+    back = free & ~ends & free >> 1  # bit i: from seat i + 1 one gets to i
+    forward, backward, step = onto_next, back, 1
+    right = left = reached
+    while forward or backward:
+        right |= forward & right << step
+        left |= backward & left >> step
+        forward &= forward << step
+        backward &= backward >> step
+        step *= 2
+    return right | left

@@ -105,11 +105,13 @@ def venue_item(venue: Venue) -> dict[str, Any]:
 
 def event_item(title: Title) -> dict[str, Any]:
     """The year is a keyword, since sources tell no day of release."""
-    about = [*title.name_alt, *title.genres[1:], title.creator, str(title.year or "")]
+    about = [*title.genres[1:], str(title.year or "")]
     metadata = {
         "genre": title.genres[0] if title.genres else "",
         "language": title.language,
         "durationMinutes": minutes_of(title),
+        "people": [title.creator] if title.creator else [],
+        "alternateNames": list(title.name_alt),
     }
     item = {
         "kind": "event",

@@ -38,6 +38,8 @@ class MetadataDraft(Model):
     duration_minutes: Annotated[Int, Field(ge=1, le=1_440)] | None = None
     trailer_url: WebAddress | None = None
     certificate: ShortLine | None = None
+    people: Annotated[list[Keyword], Field(max_length=50, default_factory=list)]
+    alternate_names: Annotated[list[Name], Field(max_length=20, default_factory=list)]
 
 
 class EventDraft(Model):

@@ -59,9 +59,12 @@ class Programme:
     def seat(self, name: str, **types: tuple[int, int, int]) -> None:
         """`type=(free seats, largest block, price)`."""
         by_type = {
-            kind: TypeAvailability(total=50, available=free, largest_block=block, price=price)
+            kind: TypeAvailability(
+                total=50, available=free, largest_block=block, price=price, together=[price] * min(block, 10)
+            )
             for kind, (free, block, price) in types.items()
         }
+        ordinary = [one.together for kind, one in by_type.items() if kind != "wheelchair"]
         free = sum(one.available for one in by_type.values())
         state: Availability = seats(
             self.ids[name],
@@ -69,6 +72,10 @@ class Programme:
             available=free,
             largest_block=max(one.largest_block for one in by_type.values()),
             min_price=min((price for free, _, price in types.values() if free), default=None),
+            together=[
+                min(together[at] for together in ordinary if len(together) > at)
+                for at in range(max(map(len, ordinary)))
+            ],
             by_seat_type=by_type,
         )
         self.events.append(published("SeatMapOpened", state))

@@ -27,9 +27,10 @@ async def test_an_answer_has_exactly_the_fields_of_the_contract(find: Finder, pr
         "available": 20,
         "total": 120,
         "largestBlock": 6,
+        "together": [900, 900, 2500, 2500, 2500, 2500],
         "bySeatType": {
-            "standard": {"total": 50, "available": 10, "largestBlock": 2, "price": 900},
-            "premium": {"total": 50, "available": 10, "largestBlock": 6, "price": 2500},
+            "standard": {"total": 50, "available": 10, "largestBlock": 2, "price": 900, "together": [900] * 2},
+            "premium": {"total": 50, "available": 10, "largestBlock": 6, "price": 2500, "together": [2500] * 6},
         },
         "asOf": "2026-01-01T00:00:03Z",
         "version": 3,

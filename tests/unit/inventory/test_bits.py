@@ -11,6 +11,7 @@ from inventory_service.domain.bits import (
     longest_run,
     mask_of,
     positions,
+    runs_around,
     to_words,
     word_count,
 )
@@ -61,3 +62,27 @@ def test_the_longest_run_is_what_counting_seat_by_seat_gives(free_seats: list[li
             position += 1
         row_ends |= 1 << position - 1
     assert longest_run(free, row_ends) == longest
+
+
+@given(rows, st.data())
+def test_runs_around_seeds_are_what_walking_from_each_seed_gives(
+    free_seats: list[list[bool]], data: st.DataObject
+) -> None:
+    seats = [seat for row in free_seats for seat in row]
+    ends, at = set(), -1
+    for row in free_seats:
+        at += len(row)
+        ends.add(at)
+    free = [index for index, seat in enumerate(seats) if seat]
+    seeds = data.draw(st.sets(st.sampled_from(free))) if free else set()
+    reached = set(seeds)
+    for seed in seeds:
+        at = seed
+        while at not in ends and seats[at + 1]:
+            at += 1
+            reached.add(at)
+        at = seed
+        while at > 0 and at - 1 not in ends and seats[at - 1]:
+            at -= 1
+            reached.add(at)
+    assert runs_around(mask_of(seeds), mask_of(free), mask_of(ends)) == mask_of(reached)

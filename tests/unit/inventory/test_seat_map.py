@@ -99,6 +99,7 @@ def test_the_summary_counts_free_seats_by_type_with_longest_run_and_cheapest_pri
         "available": 3,
         "largest_block": 2,
         "price": 1_000,
+        "together": [1_000, 1_000],
     }
 
 

@@ -3,8 +3,10 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from indexer.domain import availability_change, event_part, showtime_change
+from indexer.domain import availability_change, event_part, showtime_change, venue_part
+from messaging.events import EventMetadata
 from search_index.document import is_listed, local_start, to_document
+from search_index.entries import Shows, to_entry
 from search_index.mapping import MAPPINGS
 from tests.integration.indexer.programme import cinema, film, seats, showtime
 
@@ -57,6 +59,30 @@ def test_the_price_of_a_sold_out_show_is_the_one_it_had() -> None:
 
 def test_every_field_of_a_document_is_in_the_mapping() -> None:
     document = to_document(row(availability=availability_change(seats("s1")).state))
-    assert set(document) == set(MAPPINGS["properties"])
+    fields = MAPPINGS["shows"]["properties"]
+    assert set(document) == set(fields)
     for group in ("facets", "keys", "words"):
-        assert set(document[group]) == set(MAPPINGS["properties"][group]["properties"])
+        assert set(document[group]) == set(fields[group]["properties"])
+
+
+def test_every_field_of_an_entry_is_in_the_mapping() -> None:
+    shows = Shows(count=3, next_start=NOW, booked=7, locations=[{"lat": 1.0, "lon": 2.0}])
+    for kind, state in (("event", event_part(film()).state), ("venue", venue_part(cinema()).state)):
+        entry = to_entry(kind, state, shows)  # type: ignore[arg-type]
+        fields = MAPPINGS["entries"]["properties"]
+        assert set(entry) == set(fields)
+        assert set(entry["words"]) == set(fields["words"]["properties"])
+
+
+def test_a_title_is_found_by_each_of_its_names() -> None:
+    state = film(
+        "千と千尋の神隠し", metadata=EventMetadata(alternate_names=["Spirited Away"], people=["Hayao Miyazaki"])
+    )
+    document = to_document(row(event=event_part(state).state))
+    assert "spirited away" in document["keys"]["title"]
+    assert "miyazaki" in document["words"]["all"].split()
+
+
+def test_what_so_many_together_cost_is_there_for_each_number_of_seats() -> None:
+    state = availability_change(seats("s1", together=[900, 900, 1200])).state
+    assert to_document(row(availability=state))["together"] == {"1": 900, "2": 900, "3": 1200}

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from search_index.folding import fold, indexed_text, keys, spellings, words
+from search_index.folding import fold, indexed_text, keys, spellings, stems, words
 
 
 @pytest.mark.parametrize(
@@ -87,3 +87,7 @@ def test_any_text_can_be_folded_and_has_no_blanks_inside_its_words(text: str) ->
 @given(st.text(max_size=60))
 def test_case_never_matters(text: str) -> None:
     assert fold(text.casefold()) == fold(text)
+
+
+def test_one_and_many_have_one_stem_and_other_scripts_stay() -> None:
+    assert stems("films film comedies comedy it us кино 千と") == "film comedi it us кино 千と"

@@ -186,8 +186,13 @@ def test_items_have_the_fields_of_the_single_routes(shipped: Collection) -> None
     hall = halls_of(venue, shipped.layouts)[0]
     assert hall_item(hall)["venueRef"] == venue_item(venue)["ref"]
     fireflies = next(title for title in shipped.titles if title.name == "火垂るの墓")
-    assert event_item(fireflies)["metadata"] == {"genre": "Animation", "language": "ja", "durationMinutes": 89}
-    assert "Grave of the Fireflies" in event_item(fireflies)["keywords"]
+    assert event_item(fireflies)["metadata"] == {
+        "genre": "Animation",
+        "language": "ja",
+        "durationMinutes": 89,
+        "people": ["Isao Takahata"],
+        "alternateNames": ["Grave of the Fireflies", "Hotaru no haka"],
+    }
 
 
 def test_the_default_set_is_as_large_as_promised(shipped: Collection) -> None:
