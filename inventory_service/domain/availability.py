@@ -26,7 +26,7 @@ def summarize(seat_map: SeatMap, layout: Layout, pricing: Pricing, now: datetime
         by_type[seat_type] = TypeAvailability(
             total=mask.bit_count(),
             available=(free & mask).bit_count(),
-            largest_block=longest_run(_party_seats(layout, free, seat_type), layout.segment_ends),
+            largest_block=_largest_block(layout, free, seat_type),
             price=min(costs),
             together=_together(layout, free, prices, seat_type),
         )
@@ -38,7 +38,7 @@ def summarize(seat_map: SeatMap, layout: Layout, pricing: Pricing, now: datetime
         status="open" if seat_map.status == "open" else "cancelled",
         total=len(layout.seats),
         available=free.bit_count(),
-        largest_block=longest_run(_party_seats(layout, free, None), layout.segment_ends),
+        largest_block=_largest_block(layout, free, None),
         min_price=min(free_prices, default=None),
         currency=pricing.currency,
         together=_together(layout, free, prices, None),
@@ -53,11 +53,18 @@ def _together(layout: Layout, free: int, prices: ClassPrices, seat_type: str | N
     for price in sorted({prices[key] for key, mask in layout.classes.items() if free & mask}):
         for key, mask in layout.classes.items():
             affordable |= free & mask if prices[key] == price else 0
-        longest = longest_run(_party_seats(layout, affordable, seat_type), layout.segment_ends)
-        together += [price] * (min(longest, MOST_SEATS_PER_BOOKING) - len(together))
+        largest = _largest_block(layout, affordable, seat_type)
+        together += [price] * (min(largest, MOST_SEATS_PER_BOOKING) - len(together))
         if len(together) == MOST_SEATS_PER_BOOKING:
             break
     return together
+
+
+def _largest_block(layout: Layout, free: int, seat_type: str | None) -> int:
+    """The longest run of neighbours, or the most free places of one section where people stand."""
+    seats = longest_run(_party_seats(layout, free & ~layout.standing, seat_type), layout.segment_ends)
+    places = free & (layout.ordinary if seat_type is None else layout.types[seat_type])
+    return max(seats, *((places & section).bit_count() for section in layout.standing_sections.values()), 0)
 
 
 def _party_seats(layout: Layout, free: int, seat_type: str | None) -> int:

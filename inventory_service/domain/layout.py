@@ -105,12 +105,18 @@ class Layout:
         return self.everything & ~reserved
 
     @cached_property
-    def standing(self) -> int:
-        """The places of sections that have a capacity instead of seats."""
-        places = 0
+    def standing_sections(self) -> dict[str, int]:
+        """The places of each section that has a capacity instead of seats."""
+        places: dict[str, int] = {}
         for (section, _), mask in self.classes.items():
-            places |= mask if section in self.general else 0
+            if section in self.general:
+                places[section] = places.get(section, 0) | mask
         return places
+
+    @cached_property
+    def standing(self) -> int:
+        """The places of all these sections."""
+        return sum(self.standing_sections.values())
 
     @cached_property
     def strandable(self) -> int:

@@ -1,9 +1,11 @@
 """The best free seats for a party. What "best" means is told in docs/choosing.md."""
 
 from collections.abc import Mapping
+from itertools import islice
 
+from inventory_service.domain.bits import positions
 from inventory_service.domain.choosing.accessible import best_with_space
-from inventory_service.domain.choosing.blocks import Blocks, Choice, choice
+from inventory_service.domain.choosing.blocks import Blocks, Choice, choice, standing
 from inventory_service.domain.choosing.runs import RESERVED, SPACES
 from inventory_service.domain.choosing.split import best_split
 from inventory_service.domain.layout import Layout
@@ -29,14 +31,20 @@ def best(
     if count < 1:
         raise ValueError("a party has at least one person")
     matching = free & _matching(layout, section, prices, max_price)
-    if section is None and layout.standing:
-        seated = _best(layout, free, matching & ~layout.standing, count, seat_type)
-        if seated:
-            return seated
-    return _best(layout, free, matching, count, seat_type)
+    seated = _best_seats(layout, free, matching & ~layout.standing, count, seat_type)
+    return seated or _first_places(layout, matching & layout.standing, count, seat_type)
 
 
-def _best(layout: Layout, free: int, affordable: int, count: int, seat_type: str | None) -> Choice | None:
+def _first_places(layout: Layout, affordable: int, count: int, seat_type: str | None) -> Choice | None:
+    """The first free places of the first section that has so many: where people stand, all stand together."""
+    wanted = affordable & (layout.ordinary if seat_type is None else layout.types.get(seat_type, 0))
+    for section in layout.standing_sections.values():
+        if (wanted & section).bit_count() >= count:
+            return standing(layout.plan, list(islice(positions(wanted & section), count)))
+    return None
+
+
+def _best_seats(layout: Layout, free: int, affordable: int, count: int, seat_type: str | None) -> Choice | None:
     if seat_type in SPACES:
         return best_with_space(layout, affordable, count, seat_type)
     wanted = layout.ordinary if seat_type is None else layout.types.get(seat_type, 0)

@@ -1,6 +1,6 @@
 """Blocks of neighbours that a party may be given, and what a choice of them looks like."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from inventory_service.domain.bits import mask_of
@@ -35,6 +35,13 @@ def choice(plan: Plan, blocks: Iterable[tuple[int, int]]) -> Choice:
     masks = tuple(mask_of(span) for span in spans)
     total = sum(plan.totals[span.stop] - plan.totals[span.start] for span in spans)
     return Choice(sum(masks), masks, total / ONE / sum(map(len, spans)))
+
+
+def standing(plan: Plan, places: Sequence[int]) -> Choice:
+    """Of places of one section without seats: one block, whatever their numbers."""
+    mask = mask_of(places)
+    total = sum(plan.totals[place + 1] - plan.totals[place] for place in places)
+    return Choice(mask, (mask,), total / ONE / len(places))
 
 
 @dataclass(frozen=True)

@@ -62,3 +62,27 @@ def test_a_place_without_rows_tells_how_many_are_free_whatever_its_size(seats: i
     )
     summary = told(layout, layout.everything)
     assert (summary.largest_block, len(summary.together)) == (seats, min(seats, MOST_SEATS_PER_BOOKING))
+
+
+def standing_hall(capacity: int) -> Layout:
+    return Layout.from_json(
+        drawn("o").layout.key,
+        {
+            "sections": [
+                {"id": "s0", "rows": [{"label": "A", "seats": [{"id": "A1", "seatType": "standard"}]}]},
+                {"id": "floor", "capacity": capacity, "seatType": "standing"},
+            ]
+        },
+    )
+
+
+@given(st.sets(st.integers(0, 11)), st.integers(1, 10))
+def test_any_free_places_of_a_standing_section_meet_a_party_the_lowest_first(places: set[int], count: int) -> None:
+    layout = standing_hall(12)
+    free = layout.mask([f"floor:{place + 1}" for place in places])
+    standing = told(layout, free).by_seat_type["standing"]
+    assert (standing.available, standing.largest_block) == (len(places), len(places))
+    choice = best(layout, free, count, section="floor")
+    expected = [f"floor:{place + 1}" for place in sorted(places)[:count]] if len(places) >= count else []
+    assert (layout.ids(choice.seats) if choice else []) == expected
+    assert len(standing.together) == min(len(places), MOST_SEATS_PER_BOOKING)
