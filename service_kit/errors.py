@@ -13,6 +13,8 @@ class DomainError(Exception):
 
     slug: ClassVar[str] = "error"
     title: ClassVar[str] = "Something went wrong"
+    # In so many seconds trying again makes sense.
+    retry_after: int | None = None
 
     def __init__(self, detail: str | None = None, **extras: Any) -> None:
         super().__init__(detail or self.title)

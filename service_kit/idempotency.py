@@ -8,6 +8,7 @@ It also fixes the id of what will be created: a retry after a crash makes the sa
 import hashlib
 import hmac
 import json
+import math
 import os
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
@@ -52,7 +53,13 @@ class KeyReused(Invalid):
 
 
 class StillRunning(Conflict):
+    """In `retry_after` seconds it is taken for dead, and its retry may go on with its work."""
+
     slug, title = "request-in-progress", "A request with this Idempotency-Key is still running"
+
+    def __init__(self, retry_after: int) -> None:
+        super().__init__()
+        self.retry_after = retry_after
 
 
 @dataclass(frozen=True)
@@ -139,7 +146,8 @@ class IdempotencyStore:
             return_document=ReturnDocument.AFTER,
         )
         if taken is None:
-            raise StillRunning
+            left = record["startedAt"] + ABANDONED - self._clock.now()
+            raise StillRunning(max(1, math.ceil(left.total_seconds())))
         return Claim(key, token, taken["resourceId"], retried=True)
 
     async def finish(self, claim: Claim, response: Response) -> None:

@@ -98,7 +98,7 @@ def domain_problem(request: Request, error: errors.DomainError) -> Response:
         extras["errors"] = [{"pointer": pointer, "detail": text} for pointer, text in error.faults[:MOST_FAULTS]]
     if isinstance(error, errors.Unauthenticated):
         headers["WWW-Authenticate"] = "Bearer"
-    if isinstance(error, errors.TooManyRequests | errors.Unavailable):
+    if error.retry_after is not None:
         headers["Retry-After"] = str(error.retry_after)
     if isinstance(error, errors.TooManyRequests) and error.quota:
         # draft-ietf-httpapi-ratelimit-headers: q = quota, w = window, r = remaining, t = seconds until there is more

@@ -1,7 +1,7 @@
 """Who may buy through a channel: admins, services, and who has the access code of one of its blocks."""
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from inventory_service.domain.access_codes import opens
@@ -14,8 +14,10 @@ from service_kit.limits import Limit, Limiter
 
 WINDOW = timedelta(minutes=15)
 WRONG_CODES_PER_PERSON = Limit("access-codes-per-person", 10, WINDOW)
-# Many people may share one address, and right codes count while they are being checked.
+# Many people may share one address.
 WRONG_CODES_PER_ADDRESS = Limit("access-codes-per-address", 50, WINDOW)
+# Right codes count too while they are being checked: a crowd with the right one must not use up the attempts.
+CHECKED_AT_ONCE = 4
 
 
 class ChannelRefused(Forbidden):
@@ -43,6 +45,7 @@ class Knock:
 class Access:
     inventory: Inventory
     limiter: Limiter
+    _doorkeepers: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(CHECKED_AT_ONCE))
 
     async def require(self, knock: Knock) -> None:
         """Raises ChannelRefused, UnknownChannel for admins and services, TooManyRequests, NotFound, NotOpenYet."""
@@ -54,12 +57,13 @@ class Access:
         if knock.access_code is None:
             raise ChannelRefused
         spent = ((WRONG_CODES_PER_ADDRESS, knock.address), (WRONG_CODES_PER_PERSON, knock.caller.subject))
-        for limit, key in spent:
-            await self.limiter.spend(limit, key)
-        if not await asyncio.to_thread(opens, knock.access_code, knock.showtime_id, knock.channel, blocks):
-            raise ChannelRefused
-        for limit, key in spent:
-            await self.limiter.refund(limit, key)
+        async with self._doorkeepers:
+            for limit, key in spent:
+                await self.limiter.spend(limit, key)
+            if not await asyncio.to_thread(opens, knock.access_code, knock.showtime_id, knock.channel, blocks):
+                raise ChannelRefused
+            for limit, key in spent:
+                await self.limiter.refund(limit, key)
 
     async def _blocks(self, knock: Knock) -> list[Block]:
         """The blocks of the channel."""

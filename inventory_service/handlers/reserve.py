@@ -152,7 +152,10 @@ def _pending(command: Reserve, showtime: ShowtimeState, layout: Layout, taken: T
 
 
 async def extend(inventory: Inventory, booking: Booking, minutes: int) -> Booking:
-    """A later end for a live hold, within bounds. Raises HoldExpired, NotPending, ExtensionRefused."""
+    """A later end for a live hold, within bounds. Raises HoldExpired, NotPending, ExtensionRefused.
+
+    An extension that the booking does not know yet, because it is being made or was cut short, is counted first.
+    """
     for _ in range(ATTEMPTS):
         now = inventory.now()
         booking = await inventory.booking(booking.id)
@@ -161,6 +164,9 @@ async def extend(inventory: Inventory, booking: Booking, minutes: int) -> Bookin
         hold = seat_map.holds.get(booking.id)
         if hold is None or not hold.live(now) or hold.until is None:
             raise HoldExpired
+        if hold.until > booking.held_until:
+            await inventory.bookings.extended(booking, hold.until, now)
+            continue
         until = hold.until + timedelta(minutes=minutes)
         latest = booking.created_at + inventory.settings.longest_hold
         if booking.extensions >= inventory.settings.most_extensions or until > latest:

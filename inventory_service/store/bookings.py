@@ -131,10 +131,10 @@ class Bookings:
             await self.collection.bulk_write(changes, ordered=False)
 
     async def extended(self, booking: Booking, until: datetime, now: datetime) -> Booking | None:
-        """Note a later end of the hold. It never moves back, whatever order two extensions arrive in."""
+        """Note a later end of the hold, and count it, unless another has noted one since this reading."""
         return await self._update(
-            {"_id": booking.id, "status": "pending"},
-            {"$max": {"heldUntil": until}, "$set": {"updatedAt": now}, "$inc": {"version": 1, "extensions": 1}},
+            {"_id": booking.id, "status": "pending", "heldUntil": booking.held_until},
+            {"$set": {"heldUntil": until, "updatedAt": now}, "$inc": {"version": 1, "extensions": 1}},
         )
 
     async def start_cancelling(self, booking: Booking, now: datetime, *, unless_scanned: bool) -> Booking | None:

@@ -1,5 +1,6 @@
 """Looking at, extending and cancelling bookings."""
 
+import asyncio
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -126,6 +127,28 @@ async def test_a_hold_can_be_extended_three_times_and_not_a_fourth(stage: Stage)
     booking_id = await stage.hold(showtime, "A1", buyer=ann)
     answers = [(await extend(ann, booking_id, 1)).status_code for _ in range(4)]
     assert answers == [200, 200, 200, 409]
+
+
+async def test_of_many_extensions_at_once_no_more_than_three_are_had(stage: Stage) -> None:
+    showtime, ann = await stage.open(), stage.buyer()
+    booking_id = await stage.hold(showtime, "A1", buyer=ann)
+    before = (await stage.inventory.booking(booking_id)).held_until
+    answers = await asyncio.gather(*(extend(ann, booking_id, 1) for _ in range(20)))
+    assert sum(answer.status_code == 200 for answer in answers) <= 3
+    booking = await stage.inventory.booking(booking_id)
+    assert 1 <= booking.extensions <= 3
+    assert booking.held_until - before == timedelta(minutes=booking.extensions)
+    await stage.sound()
+
+
+async def test_an_extension_that_was_cut_short_counts(stage: Stage) -> None:
+    showtime, ann = await stage.open(), stage.buyer()
+    booking_id = await stage.hold(showtime, "A1", buyer=ann)
+    seat_map = await stage.inventory.resting_map(showtime.showtime_id)
+    hold = seat_map.holds[booking_id]
+    assert hold.until is not None
+    assert await stage.inventory.seat_maps.extend(seat_map, hold, hold.until + timedelta(minutes=1), stage.clock.now())
+    assert [(await extend(ann, booking_id, 1)).status_code for _ in range(3)] == [200, 200, 409]
 
 
 async def test_a_hold_never_lasts_longer_than_45_minutes_in_all(stage: Stage) -> None:

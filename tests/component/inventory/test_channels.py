@@ -253,3 +253,10 @@ async def test_late_money_takes_seats_of_the_bookings_own_channel_only(
     assert answer.json()["status"] == status
     assert ("refund" in answer.json()) == (status == "expired")
     await stage.sound()
+
+
+async def test_a_crowd_behind_one_address_gets_in_with_the_right_code(stage: Stage) -> None:
+    showtime = await with_presale(stage)
+    crowd = WRONG_CODES_PER_ADDRESS.most + 20
+    answers = await asyncio.gather(*(stage.buyer().reserve(showtime, "A1", **PRESALE) for _ in range(crowd)))
+    assert Counter(answer.status_code for answer in answers) == {201: 1, 409: crowd - 1}

@@ -159,6 +159,7 @@ async def test_while_the_first_request_runs_a_repeat_gets_409(client: httpx2.Asy
     meanwhile = await client.post("/things", json={}, headers=KEY)
     assert meanwhile.status_code == 409
     assert meanwhile.json()["type"].endswith("/request-in-progress")
+    assert 1 <= int(meanwhile.headers["retry-after"]) <= 30
     go_on.set()
     assert (await first).status_code == 201
     assert len(shop.made) == 1
