@@ -135,7 +135,7 @@ def validation_problem(request: Request, error: RequestValidationError) -> Respo
         where = {"body": "body", "query": "parameter", "path": "parameter", "header": "header"}.get(str(place), "body")
         name = "pointer" if where == "body" else where
         value = pointer(path) if where == "body" else ".".join(map(str, path))
-        faults.append({name: printable(value), "detail": fault["msg"]})
+        faults.append({name: printable(value), "detail": _told(fault)})
     return problem(
         request,
         slug=errors.Invalid.slug,
@@ -144,6 +144,14 @@ def validation_problem(request: Request, error: RequestValidationError) -> Respo
         detail=f"{len(faults)} field(s) can't be accepted",
         errors=faults[:MOST_FAULTS],
     )
+
+
+def _told(fault: dict[str, Any]) -> str:
+    """pydantic counts the characters of a text that was cleaned first as "items"."""
+    message = str(fault["msg"])
+    if fault["type"] in {"too_short", "too_long"} and isinstance(fault.get("input"), str):
+        return message.replace("items", "characters").replace("item", "character").replace(" after validation", "")
+    return message
 
 
 def printable(text: str) -> str:

@@ -62,7 +62,7 @@ class Which:
             )
         free = list(positions(mask & ~unavailable))
         if len(free) < self.count:
-            raise TooFewFree(available=len(free))
+            raise TooFewFree(f"Only {len(free)} places of the section are free", available=len(free))
         return mask_of(free[-self.count :])
 
     def _of_kind(self, layout: Layout) -> int:

@@ -1,4 +1,7 @@
-"""When a showtime is sold: within its sales window, which ends with its start at the latest."""
+"""When a showtime is sold: within its sales window, which ends with its start at the latest.
+
+The seats of a channel are on sale through it before the window begins: that is what a presale is.
+"""
 
 from datetime import datetime
 
@@ -16,14 +19,21 @@ class SalesEnded(Gone):
     slug, title = "sales-ended", "Tickets are no longer on sale"
 
 
-def on_sale(showtime: ShowtimeState, now: datetime) -> bool:
+def presale(showtime: ShowtimeState, now: datetime) -> bool:
+    """Whether the window has not begun yet."""
     begins = showtime.on_sale.from_
-    return (begins is None or begins <= now) and now < showtime.sales_end
+    return begins is not None and now < begins
 
 
-def require_on_sale(showtime: ShowtimeState, now: datetime) -> None:
+def on_sale(showtime: ShowtimeState, now: datetime, *, through_channel: bool = False) -> bool:
+    return (through_channel or not presale(showtime, now)) and now < showtime.sales_end
+
+
+def require_on_sale(showtime: ShowtimeState, now: datetime, *, through_channel: bool = False) -> None:
     """Raises NotOnSaleYet, SalesEnded. Of a show that has started or was called off the seat map tells that instead."""
-    if showtime.status == "cancelled" or showtime.starts_at <= now or on_sale(showtime, now):
+    if showtime.status == "cancelled" or showtime.starts_at <= now:
+        return
+    if on_sale(showtime, now, through_channel=through_channel):
         return
     begins = showtime.on_sale.from_
     if begins is not None and now < begins:

@@ -114,6 +114,10 @@ class Glance:
             self._closed[channel] = closed_to(self.blocks, channel)
         return self._closed[channel]
 
+    def opened(self, channel: str | None) -> int:
+        """The blocked seats that are for `channel`."""
+        return self.closed(None) & ~self.closed(channel)
+
     def require_bookable(self, now: datetime) -> None:
         """Raises ShowtimeCancelled, ShowtimeStarted."""
         _require_bookable(self.status, self.starts_at, now)

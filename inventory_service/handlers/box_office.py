@@ -41,7 +41,8 @@ REMEMBERED = 10_000
 class Wanted:
     """`retried`: an earlier try of the same request may have left its hold, which then is its own.
 
-    `showtime_version` is the one that the buyer's price is of, as far as this process has heard.
+    `showtime_version` is the one that the buyer's price is of, as far as this process has heard. `of_channel_alone`: no
+    public seats, which are not on sale yet.
     """
 
     booking_id: str
@@ -50,11 +51,12 @@ class Wanted:
     channel: str | None
     retried: bool
     showtime_version: int
+    of_channel_alone: bool = False
 
     @property
     def kind(self) -> Hashable:
         """The same for those who are met or refused alike; None where the wish is one of its own."""
-        return self.wish.kind and (self.wish.kind, self.channel)
+        return self.wish.kind and (self.wish.kind, self.channel, self.of_channel_alone)
 
 
 @dataclass(slots=True)
@@ -228,7 +230,7 @@ def _picks(wanted: Sequence[Wanted], waiting: Sequence[int], sight: Glance) -> d
         kind = one.kind
         if one.wish.layout.key != sight.layout or kind in hopeless:
             continue
-        mask = one.wish.pick(_unavailable(taken, sight, one.channel))
+        mask = one.wish.pick(_unavailable(taken, sight, one))
         if mask is not None:
             picks[index] = mask
             taken |= mask
@@ -248,10 +250,12 @@ def _refuse(wanted: Sequence[Wanted], whom: Sequence[int], seen: Glance, outcome
         if kind and kind in refusals:
             refusal = copy.copy(refusals[kind])
         else:
-            refusal = refusals[kind] = one.wish.refusal(_unavailable(seen.taken, seen, one.channel))
+            refusal = refusals[kind] = one.wish.refusal(_unavailable(seen.taken, seen, one))
         if refusal:
             outcomes[index] = refusal
 
 
-def _unavailable(taken: int, sight: Glance, channel: str | None) -> int:
-    return taken | sight.closed(channel) if sight.blocks else taken
+def _unavailable(taken: int, sight: Glance, one: Wanted) -> int:
+    if one.of_channel_alone:
+        return taken | (one.wish.layout.everything & ~sight.opened(one.channel))
+    return taken | sight.closed(one.channel) if sight.blocks else taken

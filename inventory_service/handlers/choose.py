@@ -52,5 +52,7 @@ def require_known_party(layout: Layout, party: Party) -> None:
         faults.append(("/best/seatType", "no seat of this type in this hall"))
     if party.section is not None and party.section not in {section for section, _ in layout.classes}:
         faults.append(("/best/section", "no such section in this hall"))
+    if not faults and party.seat_type and party.section and (party.section, party.seat_type) not in layout.classes:
+        faults.append(("/best/seatType", "no seat of this type in this section"))
     if faults:
         raise Invalid(faults=faults)

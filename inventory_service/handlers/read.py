@@ -14,6 +14,7 @@ from inventory_service.domain.layout import Layout, require_valid_selection
 from inventory_service.domain.pricing import seat_prices
 from inventory_service.domain.seat_map import Block, Mark, SeatMap
 from inventory_service.domain.tickets import AlreadyScanned, TicketVoid, read_ticket_code
+from inventory_service.domain.wishes import SingleSeatLeft, TheseSeats
 from inventory_service.handlers.context import Inventory
 from messaging.events import Availability, ShowtimeState
 from service_kit.auth import Principal
@@ -154,13 +155,20 @@ def _blocks(view: MapView, caller: Principal | None) -> dict[int, Block]:
     return {position: block for block in view.seat_map.blocks for position in positions(block.mask)}
 
 
-async def check_seats(inventory: Inventory, showtime_id: str, seat_ids: Sequence[str]) -> tuple[MapView, list[str]]:
-    """The view, and which of these seats can't be had now. Raises Invalid, UnknownSeats."""
+async def check_seats(
+    inventory: Inventory, showtime_id: str, seat_ids: Sequence[str]
+) -> tuple[MapView, list[str], SingleSeatLeft | None]:
+    """The view, which of these seats can't be had now, and the single seats that stand in the way of the others.
+
+    Raises Invalid, UnknownSeats.
+    """
     require_valid_selection(seat_ids)
     view = await view_map(inventory, showtime_id)
     mask = view.layout.mask(seat_ids)
     free = view.free if view.seat_map.bookable(view.now) else 0
-    return view, view.layout.ids(mask & ~free)
+    wish = TheseSeats(view.layout, mask, tidy=view.showtime.single_seat_rule)
+    refusal = wish.refusal(view.layout.everything & ~free)
+    return view, view.layout.ids(mask & ~free), refusal if isinstance(refusal, SingleSeatLeft) else None
 
 
 async def own_booking(inventory: Inventory, booking_id: str, caller: Principal) -> Booking:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from inventory_service.domain.booking import Booking, ExtensionRefused, HoldExpired
 from inventory_service.domain.layout import Layout, require_valid_selection
 from inventory_service.domain.pricing import class_prices, quote, require_known_code
-from inventory_service.domain.sales import on_sale, require_on_sale
+from inventory_service.domain.sales import on_sale, presale, require_on_sale
 from inventory_service.domain.wishes import BestSeats, SingleSeatLeft, TheseSeats, Wish
 from inventory_service.handlers.attempts import ATTEMPTS, Contended
 from inventory_service.handlers.box_office import Taken, Wanted
@@ -51,10 +51,11 @@ async def reserve(inventory: Inventory, command: Reserve) -> Booking:
     now = inventory.now()
     showtime = await _showtime(inventory, command, now)
     showtime, layout, taken = await _take(inventory, showtime, command, now)
+    of_channel_alone = _presale(command, showtime, now)
     try:
         if taken.showtime_version > showtime.version:  # this process had not heard yet that the showtime changed
             showtime = await inventory.showtimes.get(showtime.showtime_id, at_least=taken.showtime_version) or showtime
-            require_on_sale(showtime, inventory.now())
+            require_on_sale(showtime, inventory.now(), through_channel=of_channel_alone)
             require_known_code(showtime.promotions, command.promo_code)
         booking = _pending(command, showtime, layout, taken)
         await inventory.turnstile.claim(booking)
@@ -70,12 +71,18 @@ async def _showtime(inventory: Inventory, command: Reserve, now: datetime) -> Sh
     What is refused before the hold is asked for first. Raises NotOnSaleYet, SalesEnded, UnknownPromoCode.
     """
     remembered = await inventory.showtime(command.showtime_id)
-    if command.promo_code is None and on_sale(remembered, now):
+    through_channel = command.channel is not None
+    if command.promo_code is None and on_sale(remembered, now, through_channel=through_channel):
         return remembered
     current = await inventory.current_showtime(command.showtime_id)
-    require_on_sale(current, now)
+    require_on_sale(current, now, through_channel=through_channel)
     require_known_code(current.promotions, command.promo_code)
     return current
+
+
+def _presale(command: Reserve, showtime: ShowtimeState, now: datetime) -> bool:
+    """Whether only the seats of the buyer's channel are on sale."""
+    return command.channel is not None and presale(showtime, now)
 
 
 async def _take(
@@ -93,7 +100,15 @@ async def _take(
             if key in {None, layout.key}:
                 raise
             continue  # it is this process that did not know the seats yet
-        wanted = Wanted(command.booking_id, until, wish, command.channel, command.retried, showtime.version)
+        wanted = Wanted(
+            command.booking_id,
+            until,
+            wish,
+            command.channel,
+            command.retried,
+            showtime.version,
+            of_channel_alone=_presale(command, showtime, now),
+        )
         try:
             outcome = await inventory.box_office.take(command.showtime_id, wanted)
         except SingleSeatLeft:

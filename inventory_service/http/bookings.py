@@ -92,12 +92,13 @@ class BookingAnswer(Model):
     held_until: Moment | None = None
     payment_id: str | None = None
     refund: RefundAnswer | None = None
+    refunded_amount: int | None = None
     created_at: Moment
     updated_at: Moment
 
 
 def booking_answer(booking: Booking) -> BookingAnswer:
-    """`heldUntil` only stands where there is a hold."""
+    """`heldUntil` only stands where there is a hold, `refundedAmount` (of all refunds) where money came back."""
     refund = booking.refund
     return BookingAnswer(
         booking_id=booking.id,
@@ -121,6 +122,7 @@ def booking_answer(booking: Booking) -> BookingAnswer:
         )
         if refund
         else None,
+        refunded_amount=booking.refunded or None,
         created_at=booking.created_at,
         updated_at=booking.updated_at,
     )

@@ -160,21 +160,27 @@ class CheckSeats(Model):
 
 
 class CheckAnswer(Model):
+    """`single_seats`: what the showtime's rule would not let this choice leave single, and `alternative` seats."""
+
     showtime_id: str
     version: int
     all_available: bool
     available: list[str]
     unavailable: list[str]
+    single_seats: list[str]
+    alternative: list[str]
 
 
 @router.post("/showtimes/{showtime_id}/seats/check", tags=["inventory"])
 async def check_seats(showtime_id: str, body: CheckSeats, request: Request) -> CheckAnswer:
     """Which of these seats are free now. It promises nothing: only a hold does."""
-    seen, taken = await read.check_seats(inventory_of(request), showtime_id, body.seat_ids)
+    seen, taken, left = await read.check_seats(inventory_of(request), showtime_id, body.seat_ids)
     return CheckAnswer(
         showtime_id=showtime_id,
         version=seen.seat_map.version,
         all_available=not taken,
         available=[seat_id for seat_id in body.seat_ids if seat_id not in taken],
         unavailable=taken,
+        single_seats=left.extras["seat_ids"] if left else [],
+        alternative=left.extras["alternative"] if left else [],
     )

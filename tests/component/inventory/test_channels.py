@@ -14,7 +14,7 @@ from inventory_service.app import create_app
 from inventory_service.config import Settings
 from inventory_service.handlers.access import WRONG_CODES_PER_ADDRESS, WRONG_CODES_PER_PERSON
 from inventory_service.handlers.expire import sweep
-from messaging.events import ShowtimeState
+from messaging.events import SalesWindow, ShowtimeState
 from service_kit.clock import ManualClock
 from tests.component.inventory.stage import Buyer, Stage
 from tests.support import running
@@ -46,6 +46,37 @@ async def test_with_the_code_one_has_the_seats_of_the_channel_and_public_ones_to
     assert (await ann.get("/bookings")).json()["items"][0]["channel"] == "presale"
     assert "channel" not in (await ann.reserve(showtime, "A6")).json()
     await stage.sound()
+
+
+async def test_before_the_sale_begins_the_seats_of_a_channel_are_sold_through_it_and_no_others(stage: Stage) -> None:
+    begins = stage.clock.now() + timedelta(hours=1)
+    showtime, ann = await with_presale(stage, on_sale=SalesWindow(from_=begins)), stage.buyer()
+    assert (await ann.reserve(showtime, "A1")).json()["type"].endswith("/not-on-sale-yet")
+    refused = await ann.reserve(showtime, "A4", "A5", "B1", **PRESALE)
+    assert (refused.status_code, refused.json()["seatIds"]) == (409, ["A5", "B1"])
+    assert (await best(ann, showtime, 3, **PRESALE)).json()["seatIds"] == ["A2", "A3", "A4"]
+    assert (await best(ann, showtime, 2, **PRESALE)).json()["type"].endswith("/no-free-block")
+    await stage.sound()
+    stage.clock.advance(timedelta(hours=1))
+    assert (await ann.reserve(showtime, "A1", "A5", **PRESALE)).status_code == 201
+
+
+async def test_after_the_sale_has_ended_no_channel_sells(stage: Stage) -> None:
+    showtime = await with_presale(stage, on_sale=SalesWindow(until=stage.clock.now() + timedelta(minutes=5)))
+    stage.clock.advance(timedelta(minutes=5))
+    assert (await stage.buyer().reserve(showtime, "A1", **PRESALE)).status_code == 410
+
+
+async def test_a_sale_put_off_while_the_channel_bought_public_seats_takes_them_back(stage: Stage) -> None:
+    """The process that sells has not heard of the change yet, only the map has."""
+    showtime = await with_presale(stage)
+    later = SalesWindow(from_=stage.clock.now() + timedelta(hours=1))
+    await stage.inventory.showtime(showtime.showtime_id)
+    changed = showtime.model_copy(update={"version": 2, "on_sale": later})
+    await stage.tell("ShowtimeUpdated", changed)
+    refused = await stage.buyer().reserve(showtime, "A5", **PRESALE)
+    assert refused.status_code == 409, refused.text
+    assert "A5" not in await stage.taken(showtime)
 
 
 async def test_the_code_of_one_channel_does_not_open_another(stage: Stage) -> None:

@@ -42,7 +42,15 @@ async def test_where_no_such_block_is_free_the_answer_says_so(stage: Stage) -> N
 
 @pytest.mark.parametrize(
     "query",
-    [{}, {"count": 0}, {"count": 11}, {"count": "x"}, {"count": 2, "seatType": "sofa"}, {"count": 2, "section": "pit"}],
+    [
+        {},
+        {"count": 0},
+        {"count": 11},
+        {"count": "x"},
+        {"count": 2, "seatType": "sofa"},
+        {"count": 2, "section": "pit"},
+        {"count": 2, "section": "balcony", "seatType": "vip"},
+    ],
 )
 async def test_a_senseless_wish_is_422(stage: Stage, query: dict[str, Any]) -> None:
     showtime = await stage.open()

@@ -330,7 +330,9 @@ async def test_a_refund_made_by_an_admin_ends_the_booking_and_frees_its_seats(st
 async def test_a_partial_refund_leaves_the_ticket_and_a_later_cancellation_asks_for_the_rest(stage: Stage) -> None:
     showtime, ann = await stage.open(), stage.buyer()
     booking_id, _ = await stage.bought(showtime, "A1", buyer=ann)
+    assert "refundedAmount" not in (await ann.get(f"/bookings/{booking_id}")).json()
     await refunded(stage.inventory, booking_id, 650)
+    assert (await ann.get(f"/bookings/{booking_id}")).json()["refundedAmount"] == 650
     assert (await ann.get(f"/bookings/{booking_id}/ticket")).status_code == 200
     answer = await ann.put(f"/bookings/{booking_id}/cancel")
     assert answer.json()["refund"]["amount"] == 2_000

@@ -36,6 +36,7 @@ async def test_the_seat_map_lists_every_seat_in_the_order_of_the_hall(stage: Sta
         "available": 10,
         "largestBlock": 10,
         "price": 2_500,
+        "together": [2_500] * 10,
     }
 
 

@@ -38,6 +38,14 @@ async def test_a_choice_that_strands_a_seat_is_refused_with_that_seat_and_anothe
     await stage.sound()
 
 
+async def test_checking_seats_tells_of_the_single_seat_that_a_hold_would_be_refused_for(stage: Stage) -> None:
+    showtime = await opened(stage, "oooooooo")
+    path = f"/showtimes/{showtime.showtime_id}/seats/check"
+    checked = (await stage.buyer().post(path, {"seatIds": ["A2", "A3"]})).json()
+    assert (checked["allAvailable"], checked["singleSeats"], checked["alternative"]) == (True, ["A1"], ["A3", "A4"])
+    assert (await stage.buyer().post(path, {"seatIds": ["A1", "A2"]})).json()["singleSeats"] == []
+
+
 async def test_the_row_is_judged_as_others_have_left_it(stage: Stage) -> None:
     showtime = await opened(stage, "oooooooo")
     await stage.hold(showtime, "A1", "A2")

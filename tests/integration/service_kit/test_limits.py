@@ -52,6 +52,7 @@ async def test_the_refusal_says_when_to_come_back_and_then_it_works(limiter: Lim
         await limiter.spend(THREE, "ada")
     assert refusal.value.quota is not None
     assert (refusal.value.quota.name, refusal.value.quota.most, refusal.value.quota.window_seconds) == ("three", 3, 300)
+    assert refusal.value.retry_after is not None
     assert 1 <= refusal.value.retry_after <= 300
     clock.advance(timedelta(seconds=refusal.value.retry_after))
     assert await spent(limiter, "ada")

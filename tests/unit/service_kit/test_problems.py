@@ -136,6 +136,13 @@ async def test_a_body_that_breaks_the_model_gets_422_with_a_pointer_for_each_fau
     assert [fault["pointer"] for fault in problem(answer)["errors"]] == pointers
 
 
+async def test_the_length_of_a_text_is_told_in_characters() -> None:
+    async with serving() as client:
+        answer = await client.post("/things", json={"name": "x" * 201})
+    (fault,) = problem(answer)["errors"]
+    assert "at most 200 characters" in fault["detail"]
+
+
 async def test_a_parameter_that_breaks_its_rule_is_named() -> None:
     async with serving() as client:
         answer = await client.get("/count", params={"of": "many"})
