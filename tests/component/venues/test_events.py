@@ -21,6 +21,8 @@ async def test_an_event_is_made_read_changed_and_deleted(catalogue: Catalogue) -
             "durationMinutes": 117,
             "trailerUrl": "https://example.com/alien",
             "certificate": "18",
+            "people": ["Ridley Scott"],
+            "alternateNames": ["Alien – Das unheimliche Wesen"],
         },
     }
     answer = await catalogue.send("POST", "/events", body)
