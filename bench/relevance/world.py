@@ -80,8 +80,8 @@ class World:
 
     def rows(self) -> Iterator[Row]:
         """As the read model has them: what the services publish, merged by the indexer's own rules. No seat maps."""
-        events = {show.title: _event(show.title) for show in self.shows}
-        venues = {show.hall.venue: _venue(show.hall.venue) for show in self.shows}
+        events = {show.title: event_state(show.title) for show in self.shows}
+        venues = {show.hall.venue: venue_state(show.hall.venue) for show in self.shows}
         for show in self.shows:
             change = showtime_change(_showtime(show, events[show.title], venues[show.hall.venue]))
             parts = {"event": change.event.state, "venue": change.venue.state}
@@ -105,11 +105,11 @@ def _left_out(titles: Iterable[Title], shows: Iterable[Show], halls: Iterable[Ha
             yield Show(pick(fitting[title.category], title.id, "house"), title, NOW + timedelta(hours=hours))
 
 
-def _event(title: Title) -> EventState:
+def event_state(title: Title) -> EventState:
     return EventState.model_validate({"eventId": event_ref(title), "version": 1, **_fields(event_item(title))})
 
 
-def _venue(venue: Venue) -> VenueState:
+def venue_state(venue: Venue) -> VenueState:
     return VenueState.model_validate({"venueId": venue_ref(venue), "version": 1, **_fields(venue_item(venue))})
 
 
