@@ -5,6 +5,7 @@ DEMO_ARGS ?=
 UP_ARGS ?=
 TEST_ARGS ?=
 BENCH_ARGS ?=
+SEARCH_BENCH_ARGS ?=
 PYTHON := .venv/bin/python
 PACKAGES := $(patsubst %/__init__.py,%,$(wildcard */__init__.py))
 
@@ -30,6 +31,8 @@ fmt: setup
 bench: setup
 	@$(PYTHON) -m bench.gateway
 	@$(PYTHON) -m bench.inventory $(BENCH_ARGS)
+	@$(PYTHON) -m bench.relevance
+	@$(PYTHON) -m bench.search $(SEARCH_BENCH_ARGS)
 
 # All versions anew, from pyproject.toml.
 lock: setup

@@ -51,7 +51,7 @@ async def running_api(site: Site, peers: Mapping[str, str]) -> AsyncIterator[Api
     address: Address = listening.getsockname()
     listening.close()
     try:
-        await _answering(address, process)
+        await answering(address, process)
         yield Api(address, process.pid)
     finally:
         if process.returncode is None:
@@ -59,7 +59,8 @@ async def running_api(site: Site, peers: Mapping[str, str]) -> AsyncIterator[Api
         await process.wait()
 
 
-async def _answering(address: Address, process: asyncio.subprocess.Process) -> None:
+async def answering(address: Address, process: asyncio.subprocess.Process) -> None:
+    """Returns once it is ready. Raises RuntimeError where it ends instead, TimeoutError where it never is."""
     url = "http://{}:{}/readyz".format(*address)
     async with asyncio.timeout(STARTING_SECONDS), httpx2.AsyncClient() as client:
         while True:

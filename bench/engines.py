@@ -1,6 +1,7 @@
-"""The databases that are compared: MongoDB, and PostgreSQL and Redis where they are installed.
+"""The engines of the product, and PostgreSQL and Redis, where they are installed, to compare with.
 
-All keep their data on one disk and wait for it at each write. Each is ended by its process id, and its data goes too.
+All keep their data on one disk, and those that are compared by their writes wait for it at each. Each is ended by its
+process id, and its data goes too.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,10 +23,12 @@ from pathlib import Path
 from marquee.engines import native
 from marquee.engines.home import remembered_ports
 from marquee.engines.plan import VARIABLES
-from marquee.supervisor import Ready, tie_to_parent
+from marquee.supervisor import ProcessSpec, Ready, tie_to_parent
 
-STARTING_SECONDS = 60.0
+STARTING_SECONDS = 120.0
 MONGO_TERMS = "MongoDB: a replica set of one, writes wait for majority and journal"
+ELASTIC_TERMS = "Elasticsearch: one node, a heap of 1 GiB unless it was started otherwise"
+RABBIT_TERMS = "RabbitMQ: one node, quorum queues"
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,30 @@ def mongo() -> Iterator[Engine]:
         url, (spec,) = native.mongo(home)
         with _running(spec.argv, home / "log", spec.ready) as pid:
             yield Engine(url, pid, MONGO_TERMS)
+
+
+@contextmanager
+def elasticsearch() -> Iterator[Engine]:
+    """The one of MARQUEE_ELASTICSEARCH_URL, else a native one of our own, with the product's settings."""
+    if given := os.environ.get(VARIABLES["elasticsearch"]):
+        yield Engine(given, 0, ELASTIC_TERMS)
+        return
+    with _home() as home:
+        url, (spec,) = native.elasticsearch(home)
+        with _spec_running(spec, home) as pid:
+            yield Engine(url, pid, ELASTIC_TERMS)
+
+
+@contextmanager
+def rabbitmq() -> Iterator[Engine]:
+    """The one of MARQUEE_AMQP_URL, else a native one of our own."""
+    if given := os.environ.get(VARIABLES["amqp"]):
+        yield Engine(given, 0, RABBIT_TERMS)
+        return
+    with _home() as home:
+        url, (epmd, broker) = native.amqp(home)
+        with _spec_running(epmd, home), _spec_running(broker, home) as pid:
+            yield Engine(url, pid, RABBIT_TERMS)
 
 
 @contextmanager
@@ -106,7 +133,20 @@ def _home(owner: str = "") -> Iterator[Path]:
 
 
 @contextmanager
-def _running(argv: Sequence[str], log: Path, ready: Ready, *, stop: signal.Signals = signal.SIGTERM) -> Iterator[int]:
+def _spec_running(spec: ProcessSpec, home: Path) -> Iterator[int]:
+    with _running(spec.argv, home / f"{spec.name}.log", spec.ready, env=spec.env) as pid:
+        yield pid
+
+
+@contextmanager
+def _running(
+    argv: Sequence[str],
+    log: Path,
+    ready: Ready,
+    *,
+    stop: signal.Signals = signal.SIGTERM,
+    env: Mapping[str, str] | None = None,
+) -> Iterator[int]:
     """The process id of a program that answers by then. Raises RuntimeError where it does not come up."""
     with log.open("wb") as output:
         process = subprocess.Popen(
@@ -115,6 +155,7 @@ def _running(argv: Sequence[str], log: Path, ready: Ready, *, stop: signal.Signa
             stdout=output,
             stderr=subprocess.STDOUT,
             cwd=log.parent,
+            env={**os.environ, **(env or {})},
             start_new_session=True,
             preexec_fn=tie_to_parent(),  # noqa: PLW1509  # engines are started before there are threads
         )
