@@ -22,7 +22,7 @@ async def test_an_event_is_made_read_changed_and_deleted(catalogue: Catalogue) -
             "trailerUrl": "https://example.com/alien",
             "certificate": "18",
             "people": ["Ridley Scott"],
-            "alternateNames": ["Alien – Das unheimliche Wesen"],
+            "alternateNames": ["Alien, el octavo pasajero"],
         },
     }
     answer = await catalogue.send("POST", "/events", body)
