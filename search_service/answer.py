@@ -9,8 +9,12 @@ from zoneinfo import ZoneInfo
 from geopy.distance import great_circle
 
 from search_index.folding import fold
+from search_index.mapping import MOST_TOGETHER
 from search_service import boosts
 from search_service.domain import Point, Search
+from search_service.near_misses import Relaxed
+from search_service.understanding import Reading
+from search_service.words import Match
 from service_kit.gazetteer import Place
 from service_kit.models import rfc3339
 
@@ -20,13 +24,15 @@ Item = dict[str, Any]
 ALIKE = 0.6
 
 
-def show_item(search: Search, hit: Hit) -> Item:
-    item = _showtime(search, hit)
-    if search.grouped:
-        following = hit["inner_hits"]["next"]["hits"]
-        item["showtimes"] = [_showtime(search, other) for other in following["hits"]]
-        item["showtimeCount"] = following["total"]["value"]
-    return item
+def show_items(search: Search, hits: list[Hit], groups: dict[str, Any] | None) -> list[Item]:
+    """`groups` has the next showtimes of each event, where the search groups by it."""
+    items = [_showtime(search, hit) for hit in hits]
+    if groups is not None:
+        for item in items:
+            following = groups.get(item["event"]["eventId"], {"hits": [], "total": {"value": 0}})
+            item["showtimes"] = [_showtime(search, other) for other in following["hits"]]
+            item["showtimeCount"] = following["total"]["value"]
+    return items
 
 
 def _showtime(search: Search, hit: Hit) -> Item:
@@ -40,9 +46,18 @@ def _showtime(search: Search, hit: Hit) -> Item:
         "venue": venue,
         "distanceMeters": distance_metres(search.point, venue["location"]),
         "score": hit.get("_score"),
-        "price": view["price"],
+        "price": {**view["price"], "fitting": fitting_price(search, view["availability"])},
         "availability": view["availability"],
     }
+
+
+def fitting_price(search: Search, availability: dict[str, Any] | None) -> int | None:
+    """What the dearest of the wanted seats costs at least, where seats together or of a type are wanted."""
+    if availability is None or (search.seats_together is None and search.seat_type is None):
+        return None
+    of_type = availability["bySeatType"].get(search.seat_type, {}) if search.seat_type is not None else availability
+    prices: list[int] = of_type.get("together", [])
+    return prices[min(search.party, MOST_TOGETHER) - 1] if len(prices) >= min(search.party, MOST_TOGETHER) else None
 
 
 def distance_metres(point: Point | None, location: dict[str, float]) -> float | None:
@@ -55,19 +70,9 @@ def distance_metres(point: Point | None, location: dict[str, float]) -> float | 
 
 def total(search: Search, found: dict[str, Any]) -> dict[str, Any]:
     if search.grouped:
-        return {"value": found["aggregations"]["groups"]["count"]["value"], "relation": "eq"}
+        return {"value": found["aggregations"]["groups"]["value"], "relation": "eq"}
     counted: dict[str, Any] = found["hits"]["total"]
     return counted
-
-
-def facets(found: dict[str, Any], names: list[str]) -> dict[str, list[dict[str, Any]]]:
-    return {
-        name: [
-            {"value": bucket["key"], "count": bucket["doc_count"]}
-            for bucket in found["aggregations"][name]["values"]["buckets"]
-        ]
-        for name in names
-    }
 
 
 def did_you_mean(text: str, hits: list[Hit]) -> str | None:
@@ -81,6 +86,34 @@ def did_you_mean(text: str, hits: list[Hit]) -> str | None:
     return best if likeness(best) >= ALIKE else None
 
 
+def interpreted(search: Search, reading: Reading, match: Match | None, near: Place | None) -> Item | None:
+    """What the search was taken for; `parts` name each stretch of the words, and `asTyped` undoes a kind of them."""
+    place = reading.place or near
+    if not search.text and place is None:
+        return None
+    words = reading.search.text
+    day = next((part.value for part in reading.parts if part.kind == "time"), None)
+    return {
+        "words": words or None,
+        "match": match if words else None,
+        "place": place_item(place) if place else None,
+        "when": day,
+        "parts": [{"kind": part.kind, "text": part.text, "value": str(part.value)} for part in reading.parts],
+    }
+
+
+def near_miss(way: Relaxed, found: dict[str, Any], point: Point | None) -> Item:
+    """How many shows one wish less would find, the parameters to ask for them by, and the first of them."""
+    first = found["hits"]["hits"][0]["_source"]["view"]
+    return {
+        "kind": way.kind,
+        "parameters": way.parameters,
+        "count": found["hits"]["total"]["value"],
+        "startsAt": first["startsAt"],
+        "distanceMeters": distance_metres(point, first["venue"]["location"]),
+    }
+
+
 def place_item(place: Place) -> Item:
     return {
         "name": place.name,
@@ -89,6 +122,9 @@ def place_item(place: Place) -> Item:
         "lon": place.lon,
         "population": place.population,
         "timezone": place.timezone,
+        "geonameId": place.geonameid,
+        "region": place.admin1,
+        "alternateNames": list(place.alternate_names),
     }
 
 

@@ -31,6 +31,7 @@ def create_app(settings: Settings, clock: Clock | None = None) -> FastAPI:
             store = ShowStore(client, settings.namespace)
             app.state.handlers = SearchHandlers(store, app.state.gazetteer, signer, kit.clock)
             yield
+            await store.close()
 
     app = service_app(name="search", title="Marquee search", lifespan=lifespan)
     app.include_router(http.router)

@@ -5,11 +5,15 @@ at most, and scores are 32-bit floats, so the step is neither too small nor too 
 """
 
 TIER = 2_000.0
+# What was found by another word for the same thing comes right after what was typed.
+SYNONYM = -0.25 * TIER
 EXACT_TITLE = 7 * TIER
 EXACT_VENUE = 6 * TIER
 ALL_IN_TITLE = 5 * TIER
 ALL_WORDS = 4 * TIER
 LAST_WORD_BEGUN = 3 * TIER
+# One and many.
+SAME_STEMS = 2.5 * TIER
 SIMILAR_WORDS = 2 * TIER
 SOME_WORDS = 1 * TIER
 
@@ -17,6 +21,7 @@ SOME_WORDS = 1 * TIER
 FIELDS = {
     "words.title": 3.0,
     "words.venue": 2.0,
+    "words.people": 2.0,
     "words.keywords": 1.0,
     "words.genre": 1.0,
     "words.city": 1.0,
@@ -37,6 +42,15 @@ FUZZY_EXPANSIONS = 30
 SOME = "67%"
 
 MOST_WORDS = 16
+# Spellings, and then the same with synonyms: each is a query of its own.
+MOST_SPELLINGS = 4
+MOST_SYNONYMS = 4
 MOST_COUNTED = 10_000
 FACET_VALUES = 30
+FACET_DAYS = 60
+FACET_CURRENCIES = 5
+# Minor units; metres. A ring that nobody would go to is not counted, nor is it looked at.
+PRICE_BANDS = (1_000, 1_500, 2_000, 3_000, 5_000, 10_000)
+RINGS = (1_000, 2_000, 5_000, 10_000, 25_000, 50_000, 100_000)
+WIDEST_RING = RINGS[-1]
 SHOWN_PER_GROUP = 3

@@ -18,13 +18,16 @@ SIGNATURE_BYTES = 16
 class Cursor:
     """`after` are the last hit's sort values; of a grouped search, the number of groups seen.
 
-    `now` is the moment of the first page, by which soonness goes on being scored; `match` how strictly words matched.
+    `now` is the moment of the first page, by which soonness goes on being scored; `match` how strictly words matched;
+    `understood` whether the words were read as more than words. `snapshot` is the point in time of the first page.
     """
 
     fingerprint: str
     now: datetime
     match: Match
     after: list[Any]
+    understood: bool = False
+    snapshot: str | None = None
 
 
 class CursorSigner:
@@ -32,7 +35,8 @@ class CursorSigner:
         self._key = key
 
     def write(self, cursor: Cursor) -> str:
-        position = [cursor.fingerprint, int(cursor.now.timestamp() * 1000), cursor.match, cursor.after]
+        now = int(cursor.now.timestamp() * 1000)
+        position = [cursor.fingerprint, now, cursor.match, cursor.after, cursor.understood, cursor.snapshot]
         body = json.dumps(position, separators=(",", ":")).encode()
         return base64.urlsafe_b64encode(self._sign(body) + body).rstrip(b"=").decode()
 
@@ -45,10 +49,10 @@ class CursorSigner:
         signature, body = raw[:SIGNATURE_BYTES], raw[SIGNATURE_BYTES:]
         if not hmac.compare_digest(signature, self._sign(body)):
             raise BadCursor
-        owner, now, match, after = json.loads(body)
+        owner, now, match, after, understood, snapshot = json.loads(body)
         if owner != fingerprint:
             raise BadCursor
-        return Cursor(owner, datetime.fromtimestamp(now / 1000, UTC), match, after)
+        return Cursor(owner, datetime.fromtimestamp(now / 1000, UTC), match, after, understood, snapshot)
 
     def _sign(self, body: bytes) -> bytes:
         return hmac.digest(self._key, body, hashlib.sha256)[:SIGNATURE_BYTES]

@@ -8,10 +8,11 @@ from typing import Literal
 
 from geopy import units
 
+from search_service.days import day_named, zones
 from service_kit.errors import Invalid
 
 Sort = Literal["relevance", "distance", "soonest", "price"]
-FACETS = ("category", "genre", "language", "city")
+FACETS = ("category", "genre", "language", "certificate", "city", "venue", "day", "price", "distance")
 DEFAULT_RADIUS_METRES = 25_000.0
 # Half the way around the earth: further is nowhere.
 FURTHEST_METRES = 20_000_000.0
@@ -56,14 +57,21 @@ class Bound:
     zoned: bool
 
 
+@dataclass(frozen=True, slots=True)
+class NamedDay:
+    """The beginning or the end of a day by its name (`search_service.days`), as it is at each venue."""
+
+    name: str
+
+
 @dataclass(frozen=True)
 class Search:
     text: str = ""
     point: Point | None = None
     radius: float | None = None
     box: Box | None = None
-    start: Bound | None = None
-    end: Bound | None = None
+    start: Bound | NamedDay | None = None
+    end: Bound | NamedDay | None = None
     # Facet name → wanted values, any of them.
     wanted: dict[str, list[str]] = field(default_factory=dict)
     venue_ids: list[str] = field(default_factory=list)
@@ -74,6 +82,10 @@ class Search:
     available_only: bool = False
     sort: Sort = "relevance"
     grouped: bool = False
+    # Whether a place, a box or a distance was asked for by its parameter.
+    located: bool = False
+    # What not to look for in the words, by `search_service.understanding.KINDS`.
+    as_typed: tuple[str, ...] = ()
 
     @property
     def party(self) -> int:
@@ -108,8 +120,13 @@ def parse_box(text: str) -> Box:
     return Box(west, south, east, north)
 
 
-def parse_bound(text: str, *, end: bool) -> Bound:
-    """A date (the whole day at the venue), a time at the venue, or a time with an offset. Raises ValueError."""
+def parse_bound(text: str, *, end: bool) -> Bound | NamedDay:
+    """A date (the whole day at the venue), the name of a day, a time at the venue, or a time with an offset.
+
+    Raises ValueError.
+    """
+    if name := day_named(text):
+        return NamedDay(name)
     text = LOST_PLUS.sub("+", text.strip())
     try:
         day = date.fromisoformat(text)
@@ -125,14 +142,31 @@ def _moment(text: str) -> Bound:
             return Bound(moment, zoned=False)
         return Bound(moment.astimezone(UTC), zoned=True)
     except (ValueError, OverflowError) as error:
-        raise ValueError("Write a date such as 2026-12-24, or a time such as 2026-12-24T19:30:00+01:00") from error
+        raise ValueError(
+            "Write a date such as 2026-12-24, a time such as 2026-12-24T19:30:00+01:00, or a day: today, tonight, "
+            "tomorrow, this weekend, next weekend, this week, next week, monday … sunday"
+        ) from error
 
 
-def check_order(start: Bound | None, end: Bound | None) -> None:
+def check_order(start: Bound | NamedDay | None, end: Bound | NamedDay | None, now: datetime) -> None:
     """Raises Invalid where the end is before the start, whatever the zones of the venues."""
     if start is None or end is None:
         return
+    first, last = _earliest(start, now), _latest(end, now)
+    same = not isinstance(start, NamedDay) and not isinstance(end, NamedDay) and start.zoned == end.zoned
     # Clocks at venues differ by up to 26 hours, so a wall clock time and a moment compare only so closely.
-    slack = timedelta(0) if start.zoned == end.zoned else timedelta(hours=14)
-    if (start.at.replace(tzinfo=None) - end.at.replace(tzinfo=None)) > slack:
+    slack = timedelta(0) if same or (isinstance(start, NamedDay) and isinstance(end, NamedDay)) else timedelta(hours=14)
+    if first - last > slack:
         raise Invalid("The end is before the start", faults=[("endDate", "before startDate")])
+
+
+def _earliest(start: Bound | NamedDay, now: datetime) -> datetime:
+    if isinstance(start, NamedDay):
+        return min(there.start for there in zones(start.name, now))
+    return start.at.replace(tzinfo=None)
+
+
+def _latest(end: Bound | NamedDay, now: datetime) -> datetime:
+    if isinstance(end, NamedDay):
+        return max(there.end for there in zones(end.name, now))
+    return end.at.replace(tzinfo=None)

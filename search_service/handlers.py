@@ -1,11 +1,17 @@
 """One function per use case: find shows, suggest, look up places, fill the map."""
 
+import asyncio
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
-from search_service import answer, query, tiles
+from search_service import answer, query, tiles, words
 from search_service.cursor import Cursor, CursorSigner
 from search_service.domain import Box, Point, Search
+from search_service.facets import facet_counts
+from search_service.near_misses import relaxed
 from search_service.store import ShowStore
+from search_service.understanding import Reading, understand
 from search_service.words import MATCHES, Match, match_of
 from service_kit.clock import Clock
 from service_kit.gazetteer import Gazetteer, Place
@@ -14,6 +20,35 @@ Answer = dict[str, Any]
 # Elasticsearch gives no hits beyond this when they are skipped by number.
 DEEPEST_GROUP = 10_000
 SUGGESTED_PLACES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What belongs to a request beside its search. `position` is where the page before ended."""
+
+    facets: list[str]
+    limit: int
+    now: datetime
+    position: Cursor | None
+
+    @property
+    def at(self) -> datetime:
+        """The moment of the first page."""
+        return self.position.now if self.position else self.now
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page of what a reading of a search finds, and how strictly the words matched."""
+
+    reading: Reading
+    match: Match
+    hits: list[Answer]
+    more: bool
+    found: Answer
+    counts: Answer | None
+    groups: Answer | None
+    snapshot: str
 
 
 class SearchHandlers:
@@ -27,53 +62,112 @@ class SearchHandlers:
         self, search: Search, *, place: Place | None, facets: list[str], cursor: str | None, limit: int
     ) -> Answer:
         """A page of shows. Raises BadCursor, or Unavailable."""
-        now = self._clock.now()
         position = self._signer.read(cursor, search.fingerprint) if cursor else None
-        scored_at = position.now if position else now
-        match, found = await self._matching(search, position, facets, limit)
-        hits = found["hits"]["hits"]
-        more, hits = len(hits) > limit, hits[:limit]
-        if search.text and search.sort == "relevance" and hits and position is None:
-            match = match_of(hits[0]["_score"])
-        seen = (position.after[0] if position else 0) + len(hits) if search.grouped else 0
-        following = None
-        if more and (not search.grouped or seen + limit < DEEPEST_GROUP):
-            after = [seen] if search.grouped else hits[-1]["sort"]
-            following = self._signer.write(Cursor(search.fingerprint, scored_at, match, after))
+        asked = Asked(facets, limit, self._clock.now(), position)
+        page = await (self._next_page(search, asked) if position else self._first_page(search, asked))
+        understood = page.reading.search
+        items = answer.show_items(understood, page.hits, page.groups)
+        lost = not items and position is None
         return {
-            "items": [answer.show_item(search, hit) for hit in hits],
-            "total": answer.total(search, found),
-            "facets": answer.facets(found, facets),
-            "didYouMean": answer.did_you_mean(search.text, hits) if search.text and match != "all" else None,
-            "interpretedAs": _interpreted(search, match if hits else None, place),
-            "nextCursor": following,
+            "items": items,
+            "total": answer.total(understood, page.found),
+            "facets": facet_counts(page.counts, facets, understood.point),
+            "didYouMean": answer.did_you_mean(understood.text, page.hits)
+            if understood.text and page.match != "all"
+            else None,
+            "interpretedAs": answer.interpreted(search, page.reading, page.match if items else None, place),
+            "nearMisses": await self._near_misses(page.reading, asked) if lost else [],
+            "nextCursor": self._following(search, page, asked),
         }
 
-    async def _matching(
-        self, search: Search, position: Cursor | None, facets: list[str], limit: int
-    ) -> tuple[Match, Answer]:
+    async def _first_page(self, search: Search, asked: Asked) -> Page:
+        """By what the words may mean, unless something is called so, or words alone find what their meaning doesn't."""
+        reading = understand(search, self._gazetteer)
+        literally = Reading(search)
+        if not reading.parts:
+            return await self._page(literally, asked)
+        called, page = await asyncio.gather(
+            self._is_called(search.text, whole=not reading.search.text), self._page(reading, asked)
+        )
+        if page.hits and page.match != "some" and not called:
+            return page
+        plain = await self._page(literally, asked)
+        return plain if plain.hits else page
+
+    async def _next_page(self, search: Search, asked: Asked) -> Page:
+        understood = asked.position is not None and asked.position.understood
+        return await self._page(understand(search, self._gazetteer) if understood else Reading(search), asked)
+
+    async def _is_called(self, text: str, *, whole: bool) -> bool:
+        """Whether a show is called so. What is a place or a day as a `whole` must be all of a name to count as one."""
+        condition = words.named(text) if whole else words.in_one_name(text)
+        [found] = await self._store.search(query.exists_body(condition, self._clock.now()))
+        return bool(found["hits"]["total"]["value"])
+
+    async def _page(self, reading: Reading, asked: Asked) -> Page:
         """Ordered by relevance, stricter matches come first by themselves. In any other order looser ones would be
         strewn among them, so these are only looked for where there is no stricter one."""
-        now = self._clock.now()
+        search, position = reading.search, asked.position
+        snapshot = (position.snapshot if position else None) or await self._store.snapshot()
         loosening = MATCHES if search.text and search.sort != "relevance" and position is None else MATCHES[:1]
         for match in (position.match,) if position else loosening:
-            scored_at = position.now if position else now
-            body = query.shows_body(search, now=now, scored_at=scored_at, match=match, facets=facets)
-            body["size"] = limit + 1
-            if position and search.grouped:
-                body["from"] = position.after[0]
-            elif position:
-                body["search_after"] = position.after
-            found = await self._store.search(body)
+            bodies = [self._body(search, asked, match)]
+            if asked.facets:
+                bodies.append(query.counts_body(search, asked.facets, now=asked.now, asked_at=asked.at, match=match))
+            found, *counts = await self._store.search(*bodies, snapshot=snapshot)
             if found["hits"]["hits"]:
                 break
-        return match, found
+        hits = found["hits"]["hits"]
+        more, hits = len(hits) > asked.limit, hits[: asked.limit]
+        groups = await self._groups(search, hits, asked, match, snapshot) if search.grouped and hits else None
+        if search.text and search.sort == "relevance" and hits and position is None:
+            match = match_of(hits[0]["_score"])
+        return Page(reading, match, hits, more, found, counts[0] if counts else None, groups, snapshot)
+
+    def _body(self, search: Search, asked: Asked, match: Match) -> Answer:
+        body = query.shows_body(search, now=asked.now, asked_at=asked.at, match=match)
+        body["size"] = asked.limit + 1
+        if asked.position:
+            if search.grouped:
+                body["from"] = asked.position.after[0]
+            else:
+                body["search_after"] = asked.position.after
+        return body
+
+    async def _groups(self, search: Search, hits: list[Answer], asked: Asked, match: Match, snapshot: str) -> Answer:
+        ids = [hit["_source"]["view"]["event"]["eventId"] for hit in hits]
+        body = query.next_body(search, ids, now=asked.now, asked_at=asked.at, match=match)
+        [found] = await self._store.search(body, snapshot=snapshot)
+        return {bucket["key"]: bucket["next"]["hits"] for bucket in found["aggregations"]["groups"]["buckets"]}
+
+    def _following(self, search: Search, page: Page, asked: Asked) -> str | None:
+        grouped = page.reading.search.grouped
+        seen = (asked.position.after[0] if asked.position else 0) + len(page.hits) if grouped else 0
+        if not page.more or (grouped and seen + asked.limit >= DEEPEST_GROUP):
+            return None
+        self._store.hand_out(page.snapshot)
+        after = [seen] if grouped else page.hits[-1]["sort"]
+        understood = bool(page.reading.parts)
+        return self._signer.write(Cursor(search.fingerprint, asked.at, page.match, after, understood, page.snapshot))
+
+    async def _near_misses(self, reading: Reading, asked: Asked) -> list[Answer]:
+        """What there would be with one wish less, counted in one request."""
+        ways = list(relaxed(reading.search, asked.now))
+        if not ways:
+            return []
+        bodies = [query.count_body(way.search, now=asked.now, asked_at=asked.at) for way in ways]
+        found = await self._store.search(*bodies)
+        return [
+            answer.near_miss(way, one, reading.search.point)
+            for way, one in zip(ways, found, strict=True)
+            if one["hits"]["hits"]
+        ]
 
     async def suggest(self, text: str, point: Point | None, limit: int) -> Answer:
         if not text:
             return {"items": []}
         bodies = query.suggest_bodies(text, point, now=self._clock.now(), size=limit)
-        events, venues = (found["hits"]["hits"] for found in await self._store.search_all(bodies))
+        events, venues = (found["hits"]["hits"] for found in await self._store.search(*bodies))
         places = self._gazetteer.starting_with(text, SUGGESTED_PLACES, _near(point))
         return {"items": answer.suggestions(text, events, venues, places)[:limit]}
 
@@ -86,22 +180,17 @@ class SearchHandlers:
 
     async def map(self, box: Box, zoom: int) -> Answer:
         now = self._clock.now()
-        found = (await self._store.search(tiles.clusters_body(box, zoom, now)))["aggregations"]
+        found = await self._aggregated(tiles.clusters_body(box, zoom, now))
         if tiles.shown_one_by_one(found["venues"]["value"], zoom):
-            found = (await self._store.search(tiles.venues_body(box, now)))["aggregations"]
+            found = await self._aggregated(tiles.venues_body(box, now))
             return {"type": "FeatureCollection", "features": tiles.venue_features(found)}
         return {"type": "FeatureCollection", "features": tiles.cluster_features(found)}
+
+    async def _aggregated(self, body: Answer) -> Answer:
+        [found] = await self._store.search(body)
+        counted: Answer = found["aggregations"]
+        return counted
 
 
 def _near(point: Point | None) -> tuple[float, float] | None:
     return (point.lat, point.lon) if point else None
-
-
-def _interpreted(search: Search, match: Match | None, place: Place | None) -> Answer | None:
-    if not search.text and place is None:
-        return None
-    return {
-        "words": search.text or None,
-        "match": match if search.text else None,
-        "place": answer.place_item(place) if place else None,
-    }

@@ -55,7 +55,7 @@ def _json(content: Any, media_type: str = "application/json") -> Response:
 @router.get("/shows", response_model=ShowsAnswer)
 async def search_shows(request: Request, params: Annotated[ShowsParams, Query()]) -> Response:
     """Shows to come: by place, words, time, kind and free seats."""
-    search, place = read_search(params, request.app.state.gazetteer)
+    search, place = read_search(params, request.app.state.gazetteer, request.app.state.kit.clock.now())
     found = await _handlers(request).shows(
         search, place=place, facets=params.facets, cursor=params.cursor, limit=params.limit
     )

@@ -55,7 +55,10 @@ class PointParams(Model):
 
 
 class ShowsParams(PointParams):
-    """Of a list any value may match; different parameters must all match. `bbox` is west,south,east,north."""
+    """Of a list any value may match; different parameters must all match. `bbox` is west,south,east,north.
+
+    `asTyped` has the words of `query` be words: all of them (`true`), or those that were taken for a place, a time …
+    """
 
     distance: Annotated[str, Field(max_length=40), _checked(parse_distance)] | None = None
     near: Words = ""
@@ -66,6 +69,7 @@ class ShowsParams(PointParams):
     category: Several = Field(default_factory=list)
     genre: Several = Field(default_factory=list)
     language: Several = Field(default_factory=list)
+    certificate: Several = Field(default_factory=list)
     city: Several = Field(default_factory=list)
     venue_id: Several = Field(default_factory=list)
     event_id: Several = Field(default_factory=list)
@@ -75,6 +79,7 @@ class ShowsParams(PointParams):
     available_only: bool = False
     sort: Sort = "relevance"
     group_by: Literal["event"] | None = None
+    as_typed: list[Literal["true", "place", "time", "price", "party", "distance"]] = Field(default_factory=list)
     facets: Annotated[list[Annotated[str, Field(max_length=100)]], AfterValidator(_facet_names)] = Field(
         default_factory=list
     )
@@ -121,9 +126,13 @@ class AvailabilityAnswer(Model):
 
 
 class PriceAnswer(Model):
-    """Minor units: the cheapest free seat, or the cheapest there is where none is free."""
+    """Minor units: the cheapest free seat, or the cheapest there is where none is free.
+
+    `fitting`: what the dearest of the wanted seats costs at least, where `seatsTogether` or `seatType` is asked for.
+    """
 
     from_: Annotated[int | None, Field(alias="from")]
+    fitting: int | None
     currency: str
 
 
@@ -170,8 +179,14 @@ class Total(Model):
 
 
 class FacetValue(Model):
+    """`value` is that of the parameter, but for prices (minor units of `currency`) and rings (metres)."""
+
     value: str
     count: int
+    label: str | None = None
+    currency: str | None = None
+    from_: Annotated[int | None, Field(alias="from")] = None
+    to: int | None = None
 
 
 class PlaceItem(Model):
@@ -181,14 +196,40 @@ class PlaceItem(Model):
     lon: float
     population: int
     timezone: str
+    geoname_id: int
+    region: str
+    alternate_names: list[str]
+
+
+class InterpretedPart(Model):
+    """A stretch of `query` and what it was taken for."""
+
+    kind: Literal["words", "place", "time", "price", "party", "distance"]
+    text: str
+    value: str
 
 
 class Interpreted(Model):
-    """How the words matched (all of them, all but for typos, or some), and which place `near` is."""
+    """How the words matched (all of them, all but for typos, or some), which place is meant, and which day.
+
+    `parts` are there where the words were read as more than words; `asTyped` undoes it.
+    """
 
     words: str | None
     match: Literal["all", "similar", "some"] | None
     place: PlaceItem | None
+    when: str | None
+    parts: list[InterpretedPart]
+
+
+class NearMiss(Model):
+    """Where nothing was found: what the same search finds with these `parameters` in place of its own."""
+
+    kind: Literal["wider", "later", "seats", "price"]
+    parameters: dict[str, str | None]
+    count: int
+    starts_at: str
+    distance_meters: float | None
 
 
 class ShowsAnswer(Model):
@@ -197,6 +238,7 @@ class ShowsAnswer(Model):
     facets: dict[str, list[FacetValue]]
     did_you_mean: str | None
     interpreted_as: Interpreted | None
+    near_misses: list[NearMiss]
     next_cursor: str | None
 
 
@@ -216,6 +258,9 @@ class Suggestion(Model):
     lon: float | None = None
     population: int | None = None
     timezone: str | None = None
+    geoname_id: int | None = None
+    region: str | None = None
+    alternate_names: list[str] | None = None
 
 
 class SuggestAnswer(Model):

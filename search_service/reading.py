@@ -1,7 +1,10 @@
 """From checked parameters to a search: the rules that need more than one of them."""
 
+from datetime import datetime
+
 from search_service.domain import (
     DEFAULT_RADIUS_METRES,
+    NamedDay,
     Point,
     Search,
     Unplaced,
@@ -11,6 +14,7 @@ from search_service.domain import (
     parse_distance,
 )
 from search_service.models import PointParams, ShowsParams
+from search_service.understanding import KINDS
 from service_kit.errors import Invalid
 from service_kit.gazetteer import Gazetteer, Place
 
@@ -23,7 +27,7 @@ def read_point(params: PointParams) -> Point | None:
     return None if params.lat is None or params.lon is None else Point(params.lat, params.lon)
 
 
-def read_search(params: ShowsParams, gazetteer: Gazetteer) -> tuple[Search, Place | None]:
+def read_search(params: ShowsParams, gazetteer: Gazetteer, now: datetime) -> tuple[Search, Place | None]:
     """The search, and the place that `near` stands for. Raises Invalid, or Unplaced for an unknown place."""
     point = read_point(params)
     place = _place(params.near, point, gazetteer) if params.near else None
@@ -34,7 +38,9 @@ def read_search(params: ShowsParams, gazetteer: Gazetteer) -> tuple[Search, Plac
         raise Invalid("A distance needs lat and lon, or near", faults=[("distance", "no point to start from")])
     start = parse_bound(params.start_date, end=False) if params.start_date else None
     end = parse_bound(params.end_date, end=True) if params.end_date else None
-    check_order(start, end)
+    if isinstance(start, NamedDay) and end is None:
+        end = start  # that day, not from then on
+    check_order(start, end, now)
     radius = parse_distance(params.distance) if params.distance else None
     if radius is None and centre and not params.bbox:
         radius = DEFAULT_RADIUS_METRES
@@ -49,6 +55,7 @@ def read_search(params: ShowsParams, gazetteer: Gazetteer) -> tuple[Search, Plac
             "category": params.category,
             "genre": params.genre,
             "language": params.language,
+            "certificate": params.certificate,
             "city": params.city,
         },
         venue_ids=params.venue_id,
@@ -59,6 +66,8 @@ def read_search(params: ShowsParams, gazetteer: Gazetteer) -> tuple[Search, Plac
         available_only=params.available_only,
         sort=params.sort,
         grouped=params.group_by is not None,
+        located=bool(place or params.bbox or params.distance),
+        as_typed=tuple(KINDS if "true" in params.as_typed else sorted(params.as_typed)),
     )
     return search, place
 

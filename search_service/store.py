@@ -1,6 +1,9 @@
 """The only file here that talks to Elasticsearch."""
 
+import asyncio
+import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from elasticsearch import AsyncElasticsearch, NotFoundError
@@ -11,27 +14,86 @@ from service_kit.errors import Unavailable
 Body = dict[str, Any]
 # Every search ends by then, here and (as the closed connection cancels it) there.
 SEARCH_SECONDS = 2.0
+# How long a page may be looked at before the next one is asked for; each page prolongs it.
+KEPT = "5m"
+# Searches of one moment share a snapshot. Short, since a hold must be seen within a second.
+SNAPSHOT_SECONDS = 0.2
+
+
+@dataclass(slots=True)
+class _Snapshot:
+    id: str
+    taken_at: float
+    handed_out: bool = False
 
 
 class ShowStore:
     def __init__(self, client: AsyncElasticsearch, namespace: str) -> None:
         self._client = client
         self._alias = alias(namespace)
+        self._snapshot: _Snapshot | None = None
+        self._taking = asyncio.Lock()
 
-    async def search(self, body: Body) -> Body:
-        """Raises Unavailable while there is no index yet; the client's own errors say that the cluster is away."""
+    async def snapshot(self) -> str:
+        """A point in time, the latest or one of just now. Raises Unavailable while there is no index yet."""
+        async with self._taking:
+            last = self._snapshot
+            if last is None or time.monotonic() - last.taken_at > SNAPSHOT_SECONDS:
+                taken_at = time.monotonic()
+                answer, _ = await asyncio.gather(self._open(), self._close(last))
+                self._snapshot = last = _Snapshot(answer, taken_at)
+            return last.id
+
+    def hand_out(self, snapshot: str) -> None:
+        """Somebody was told of this one, so it stays until nobody has asked for it for a while."""
+        if self._snapshot and self._snapshot.id == snapshot:
+            self._snapshot.handed_out = True
+
+    async def _open(self) -> str:
         try:
-            answer = await self._client.search(index=self._alias, body=body)
+            answer = await self._client.open_point_in_time(index=self._alias, keep_alive=KEPT)
         except NotFoundError as error:
             raise Unavailable("The index is being filled") from error
-        found: Body = answer.body
+        id_: str = answer["id"]
+        return id_
+
+    async def _close(self, old: _Snapshot | None) -> None:
+        if old and not old.handed_out:
+            # Gone already where the index was replaced or Elasticsearch restarted.
+            await self._client.options(ignore_status=404).close_point_in_time(id=old.id)
+
+    async def close(self) -> None:
+        await self._close(self._snapshot)
+
+    async def search(self, *bodies: Body, snapshot: str | None = None) -> list[Body]:
+        """Several searches of one moment in one request, in the order of `bodies`.
+
+        A snapshot that is no more is replaced by the present. Raises Unavailable while there is no index yet; the
+        client's own errors say that the cluster is away.
+        """
+        at = {"pit": {"id": snapshot, "keep_alive": KEPT}} if snapshot else {}
+        found = await self._search([{**body, **at} for body in bodies], bool(snapshot))
+        if found is None:
+            found = await self._search(list(bodies), False)
+        if found is None:
+            raise Unavailable("The index is being filled")
         return found
 
-    async def search_all(self, bodies: Sequence[Body]) -> list[Body]:
-        """Several searches in one request."""
-        lines = [line for body in bodies for line in ({}, body)]
-        answer = await self._client.msearch(index=self._alias, searches=lines)
+    async def _search(self, bodies: Sequence[Body], at_snapshot: bool) -> list[Body] | None:
+        """None where there is no such index or snapshot."""
+        index = None if at_snapshot else self._alias
+        try:
+            if len(bodies) == 1:
+                one = await self._client.search(index=index, body=bodies[0], filter_path="-pit_id")
+                return [one.body]
+            lines = [line for body in bodies for line in ({}, body)]
+            answer = await self._client.msearch(index=index, searches=lines, filter_path="responses,-**.pit_id")
+        except NotFoundError:
+            return None
         found: list[Body] = answer["responses"]
-        if any("error" in one for one in found):
-            raise Unavailable("The index does not answer")
+        failed = [one for one in found if "error" in one]
+        if any(one["status"] == 404 for one in failed):
+            return None
+        if failed:
+            raise Unavailable(f"The index does not answer: {failed[0]['error'].get('type')}")
         return found

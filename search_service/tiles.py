@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from search_service.domain import Box
-from search_service.query import in_box, upcoming
+from search_service.filters import in_box, upcoming
 
 Body = dict[str, Any]
 Feature = dict[str, Any]

@@ -1,8 +1,12 @@
 """The part of a query that deals with words. What people type is only ever a value of `match` and `term`."""
 
+import tomllib
+from collections.abc import Iterator
+from functools import cache
+from importlib.resources import files
 from typing import Any, Literal
 
-from search_index.folding import spellings
+from search_index.folding import spellings, stems, words
 from search_service import boosts
 
 Clause = dict[str, Any]
@@ -14,7 +18,28 @@ NOTHING: Clause = {"match_none": {}}
 
 def phrasings(text: str) -> list[str]:
     """The spellings to look for, cut to a sane number of words."""
-    return list(dict.fromkeys(" ".join(way[: boosts.MOST_WORDS]) for way in spellings(text)))
+    ways = spellings(text)[: boosts.MOST_SPELLINGS]
+    return list(dict.fromkeys(" ".join(way[: boosts.MOST_WORDS]) for way in ways))
+
+
+def synonyms(form: str) -> list[str]:
+    """The same with other words for what it speaks of, as `synonyms.toml` has them."""
+    found: dict[str, None] = {}
+    padded = f" {form} "
+    for said, others in _synonyms().items():
+        if f" {said} " in padded:
+            found.update((padded.replace(f" {said} ", f" {other} ", 1).strip(), None) for other in others)
+    found.pop(form, None)
+    return list(found)[: boosts.MOST_SYNONYMS]
+
+
+@cache
+def _synonyms() -> dict[str, tuple[str, ...]]:
+    """Folded phrase → the others of its line, longer phrases first."""
+    lines = tomllib.loads(files("search_service").joinpath("synonyms.toml").read_text("utf-8"))["same"]
+    folded = [[" ".join(words(phrase)) for phrase in line] for line in lines]
+    found = {said: tuple(other for other in line if other != said) for line in folded for said in line}
+    return dict(sorted(found.items(), key=lambda pair: -len(pair[0])))
 
 
 def ranked(text: str) -> tuple[Clause, list[Clause]]:
@@ -34,24 +59,43 @@ def ranked(text: str) -> tuple[Clause, list[Clause]]:
             _constant(_similar("words.all", form), boosts.SIMILAR_WORDS),
             _constant(_some("words.all", form), boosts.SOME_WORDS),
         ]
+    tiers += [
+        _constant(_all_words("words.stems", stemmed), boosts.SAME_STEMS)
+        for stemmed in dict.fromkeys(stems(form) for form in forms)
+    ]
+    tiers += [
+        _constant(_all_words("words.all", other), boosts.ALL_WORDS + boosts.SYNONYM) for other in synonyms(forms[0])
+    ]
     return {"dis_max": {"queries": tiers}}, [_where_found(forms[0])]
 
 
 def matching(text: str, match: Match) -> Clause:
     """Unscored: the showtimes whose words match so strictly or more."""
+    clauses = [clause for form in phrasings(text) for clause in _matching(form, match)]
+    clauses += [_all_words("words.all", other) for form in phrasings(text)[:1] for other in synonyms(form)]
+    return _any(clauses)
+
+
+def _matching(form: str, match: Match) -> Iterator[Clause]:
+    yield _all_words("words.all", form)
+    yield _last_word_begun("words.all", form)
+    yield _all_words("words.stems", stems(form))
+    if match != "all":
+        yield _similar("words.all", form)
+    if match == "some":
+        yield _some("words.all", form)
+
+
+def named(text: str) -> Clause:
+    """Unscored: shows whose title or venue is called exactly so."""
     forms = phrasings(text)
-    if not forms:
-        return NOTHING
-    clauses: list[Clause] = []
-    for form in forms:
-        clauses.append(_last_word_begun("words.all", form))
-        if match == "all":
-            clauses.append(_all_words("words.all", form))
-        elif match == "similar":
-            clauses.append(_similar("words.all", form))
-        else:
-            clauses.append(_some("words.all", form))
-    return {"bool": {"should": clauses, "minimum_should_match": 1}}
+    return _any([{"terms": {f"keys.{of}": forms}} for of in ("title", "venue")] if forms else [])
+
+
+def in_one_name(text: str) -> Clause:
+    """Unscored: shows of which one name or saying (title, venue, people, keywords) has all of these words."""
+    fields = ("words.title", "words.venue", "words.people", "words.keywords")
+    return _any([_last_word_begun(field, form) for form in phrasings(text) for field in fields])
 
 
 def beginning(text: str, *, field: str, key: str) -> Clause:
@@ -71,9 +115,13 @@ def beginning(text: str, *, field: str, key: str) -> Clause:
 
 def match_of(score: float) -> Match:
     """Which kind of match a score of `ranked` stands for."""
-    if score >= boosts.LAST_WORD_BEGUN:
+    if score >= boosts.SAME_STEMS:
         return "all"
     return "similar" if score >= boosts.SIMILAR_WORDS else "some"
+
+
+def _any(clauses: list[Clause]) -> Clause:
+    return {"bool": {"should": clauses, "minimum_should_match": 1}} if clauses else NOTHING
 
 
 def _constant(query: Clause, boost: float) -> Clause:

@@ -40,7 +40,7 @@ PATH = "/api/v1/search/shows"
             "cursor=AAAA",
             "cursor=%00",
             "groupBy=venue",
-            "facets=price",
+            "facets=colour",
             "availableOnly=maybe",
         ),
         *(f"query={'x' * 201}", "query=%00", "query=a%0Ab", "city=%E2%80%AE", "near=%7F", f"cursor={'A' * 3000}"),

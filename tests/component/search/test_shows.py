@@ -15,14 +15,16 @@ AROUND_ISLAND = {"lat": ISLAND[0], "lon": ISLAND[1]}
 
 async def test_an_answer_has_exactly_the_fields_of_the_contract(find: Finder, programme: Programme) -> None:
     body = await find.answer(query="wide seats", venueId="venue-Seat Palace", limit=1, lat=-17.8, lon=177.4)
-    assert set(body) == {"items", "total", "facets", "didYouMean", "interpretedAs", "nextCursor"}
+    assert set(body) == {
+        *("items", "total", "facets", "didYouMean", "interpretedAs", "nearMisses", "nextCursor"),
+    }
     body = await find.answer(venueId="venue-Seat Palace", sort="price", limit=1, lat=-17.8, lon=177.4)
     [item] = body["items"]
     assert set(item) == {
         *("showtimeId", "startsAt", "event", "venue", "distanceMeters", "score", "price", "availability"),
     }
     assert item["showtimeId"] == programme.ids["cheap"]
-    assert item["price"] == {"from": 900, "currency": "EUR"}
+    assert item["price"] == {"from": 900, "currency": "EUR", "fitting": None}
     assert item["availability"] == {
         "available": 20,
         "total": 120,
@@ -215,7 +217,14 @@ async def test_facet_counts_ignore_their_own_choice(find: Finder) -> None:
     assert genres["Science Fiction"] == 4
     assert body["facets"]["category"] == [{"value": "movie", "count": 1}]
     assert body["total"]["value"] == len(body["items"]) == 1
-    assert set((await find.answer(facets="true"))["facets"]) == {"category", "genre", "language", "city"}
+    every = (await find.answer(facets="true", lat=ISLAND[0], lon=ISLAND[1]))["facets"]
+    assert set(every) == {
+        *("category", "genre", "language", "certificate", "city", "venue", "day", "price", "distance"),
+    }
+    assert every["distance"] == [{"value": "5-10km", "from": 5000, "to": 10000, "count": 4}, every["distance"][1]]
+    assert {day["count"] for day in every["day"]} == {8}
+    assert [venue["count"] for venue in every["venue"]] == [1] * 8
+    assert sum(band["count"] for band in every["price"]) == 8
 
 
 @pytest.mark.parametrize(
@@ -246,3 +255,86 @@ async def test_grouped_by_event_each_event_comes_once_with_its_next_showtimes(fi
     [paging] = [item for item in [*first["items"], *second["items"]] if item["event"]["name"] == "Paging"]
     assert paging["showtimeCount"] == 310
     assert len(paging["showtimes"]) == 3
+
+
+async def test_pages_show_the_moment_of_the_first_though_the_index_changes(find: Finder, programme: Programme) -> None:
+    first = await find.answer(query="Paging", limit=100, sort="soonest")
+    programme.clock.advance(timedelta(hours=1))
+    try:
+        second = await find.answer(query="Paging", limit=100, sort="soonest", cursor=first["nextCursor"])
+    finally:
+        programme.clock.advance(timedelta(hours=-1))
+    seen = [item["showtimeId"] for item in [*first["items"], *second["items"]]]
+    assert len(set(seen)) == 200
+
+
+@pytest.mark.parametrize(
+    ("typed", "parts", "names"),
+    [
+        ("dune zürich", {"words": "dune", "place": "Zürich"}, {"zurich"}),
+        ("Dune in Zuerich tomorrow", {"words": "Dune", "place": "Zürich", "time": "tomorrow"}, {"zurich"}),
+        ("tomorrow dune, paris", {"words": "dune", "time": "tomorrow", "place": "Paris"}, {"Dune", "Dune: Part Two"}),
+        ("shows in Nadi under 10 €", {"place": "Nadi", "price": "1000"}, {"cheap"}),
+        ("4 together in Nadi under 15 €", {"party": "4", "place": "Nadi", "price": "1500"}, {"wide"}),
+    ],
+)
+async def test_one_box_is_understood_and_says_how(
+    find: Finder, typed: str, parts: dict[str, str], names: set[str]
+) -> None:
+    body = await find.answer(query=typed)
+    assert {part["kind"]: part["value"] for part in body["interpretedAs"]["parts"]} == parts
+    assert set(await find.names(query=typed)) == names
+
+
+async def test_what_was_understood_can_be_undone(find: Finder) -> None:
+    assert (await find.answer(query="dune zurich", asTyped="true"))["interpretedAs"]["parts"] == []
+    body = await find.answer(query="dune zurich tomorrow", asTyped="time")
+    assert "time" not in {part["kind"] for part in body["interpretedAs"]["parts"]}
+
+
+async def test_a_title_that_says_a_place_or_a_day_is_a_title(find: Finder) -> None:
+    body = await find.answer(query="Star Wars")
+    assert body["interpretedAs"]["parts"] == []
+    assert body["items"][0]["event"]["name"] == "Star Wars"
+
+
+async def test_a_place_understood_stays_so_on_the_next_page(find: Finder) -> None:
+    first = await find.answer(query="shows in Suva", limit=60)
+    second = await find.answer(query="shows in Suva", limit=60, cursor=first["nextCursor"])
+    assert {item["venue"]["city"] for item in second["items"]} == {"Suva"}
+    assert not {item["showtimeId"] for item in first["items"]} & {item["showtimeId"] for item in second["items"]}
+
+
+async def test_a_day_has_a_name_and_is_the_one_at_the_venue(find: Finder, programme: Programme) -> None:
+    named = {item["showtimeId"] for item in (await find.answer(startDate="tomorrow", limit=100))["items"]}
+    assert programme.ids["zurich"] in named
+    assert await find.names(query="Dune", startDate="today") == []
+    assert await find.names(query="Midnight", startDate="today", endDate="next-week") != []
+    assert await find.names(query="Midnight", startDate="tomorrow") == []
+
+
+async def test_where_nothing_is_found_it_says_what_is_near(find: Finder) -> None:
+    body = await find.answer(query="Dune", lat=47.3662, lon=9.0, distance="10km")
+    assert body["items"] == []
+    wider = body["nearMisses"][0]
+    assert (wider["kind"], wider["parameters"], wider["count"]) == ("wider", {"distance": "40km"}, 1)
+    assert 30_000 < wider["distanceMeters"] < 40_000
+    later = (await find.answer(query="Dune", startDate="today"))["nearMisses"]
+    assert [(miss["kind"], miss["count"]) for miss in later] == [("later", 3)]
+    dear = await find.answer(venueId="venue-Seat Palace", seatsTogether=4, maxPrice=100)
+    assert {miss["kind"] for miss in dear["nearMisses"]} == {"price"}
+    assert (await find.answer(query="Dune"))["nearMisses"] == []
+
+
+async def test_the_price_of_the_wanted_seats_is_told_and_ordered_by(find: Finder) -> None:
+    body = await find.answer(venueId="venue-Seat Palace", seatsTogether=4, sort="price")
+    assert [item["price"]["fitting"] for item in body["items"]] == [1500, 2500]
+    body = await find.answer(venueId="venue-Seat Palace", seatType="standard", sort="price")
+    assert [item["price"]["fitting"] for item in body["items"]] == [900, 1400, 1500]
+
+
+@pytest.mark.parametrize("typed", ["godfathers", "sci-fi", "scifi"])
+async def test_plurals_and_other_words_for_the_same_are_found(find: Finder, typed: str) -> None:
+    body = await find.answer(query=typed)
+    assert body["items"]
+    assert body["interpretedAs"]["match"] == "all"

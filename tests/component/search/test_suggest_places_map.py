@@ -62,7 +62,9 @@ async def test_places_are_found_in_every_spelling_with_position_and_zone(client:
     for typed in ("Zürich", "zurich", "Zuri"):
         items = (await client.get("/api/v1/search/places", params={"q": typed})).json()["items"]
         assert items[0]["name"] == "Zürich"
-        assert set(items[0]) == {"name", "country", "lat", "lon", "population", "timezone"}
+        assert set(items[0]) == {
+            *("name", "country", "lat", "lon", "population", "timezone", "geonameId", "region", "alternateNames"),
+        }
         assert items[0]["timezone"] == "Europe/Zurich"
     assert (await client.get("/api/v1/search/places?q=")).json() == {"items": []}
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from search_service.cursor import Cursor, CursorSigner
-from search_service.domain import Box, check_order, parse_bound, parse_box, parse_distance
+from search_service.domain import Bound, Box, check_order, parse_bound, parse_box, parse_distance
 from search_service.tiles import MOST_FEATURES, grid_precision
 from service_kit.errors import Invalid
 from service_kit.pages import BadCursor
@@ -49,6 +49,8 @@ def test_a_box_may_span_the_date_line() -> None:
 
 def test_a_date_is_the_whole_day_at_the_venue() -> None:
     start, end = parse_bound("2026-12-24", end=False), parse_bound("2026-12-24", end=True)
+    assert isinstance(start, Bound)
+    assert isinstance(end, Bound)
     assert not start.zoned
     assert start.at.isoformat() == "2026-12-24T00:00:00"
     assert end.at.isoformat() == "2026-12-24T23:59:59.999999"
@@ -56,6 +58,7 @@ def test_a_date_is_the_whole_day_at_the_venue() -> None:
 
 def test_a_time_with_an_offset_is_one_moment_even_when_its_plus_arrived_as_a_blank() -> None:
     moment = parse_bound("2026-12-24T19:30:00+01:00", end=False)
+    assert isinstance(moment, Bound)
     assert moment.zoned
     assert moment.at == datetime(2026, 12, 24, 18, 30, tzinfo=UTC)
     assert parse_bound("2026-12-24T19:30:00 01:00", end=False) == moment
@@ -69,16 +72,16 @@ def test_what_is_no_time_is_refused(text: str) -> None:
 
 def test_an_end_before_the_start_is_refused() -> None:
     day = parse_bound("2026-12-24", end=False)
-    check_order(day, parse_bound("2026-12-24", end=True))
+    check_order(day, parse_bound("2026-12-24", end=True), NOW)
     with pytest.raises(Invalid):
-        check_order(day, parse_bound("2026-12-23", end=True))
+        check_order(day, parse_bound("2026-12-23", end=True), NOW)
 
 
 def test_a_date_and_a_moment_may_be_as_far_apart_as_clocks_are() -> None:
     day = parse_bound("2026-12-24", end=False)
-    check_order(day, parse_bound("2026-12-23T11:00:00Z", end=True))
+    check_order(day, parse_bound("2026-12-23T11:00:00Z", end=True), NOW)
     with pytest.raises(Invalid):
-        check_order(day, parse_bound("2026-12-23T09:00:00Z", end=True))
+        check_order(day, parse_bound("2026-12-23T09:00:00Z", end=True), NOW)
 
 
 def test_a_cursor_is_read_back_by_who_signed_it() -> None:

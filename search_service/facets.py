@@ -1,0 +1,98 @@
+"""Counts beside the hits: what one would find with another choice. Each ignores the choices of its own kind alone."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
+
+from search_service import boosts
+from search_service.domain import FACETS, Point, Search
+from search_service.filters import Clause, in_circle, position
+
+Body = dict[str, Any]
+Count = dict[str, Any]
+NAMED = ("category", "genre", "language", "certificate", "city")
+
+
+def facets_body(
+    search: Search, filters: dict[str, list[Clause]], words: Sequence[Clause], names: Sequence[str]
+) -> Body:
+    """A search that counts only. What no asked-for facet owns narrows all of them, so that they look at little."""
+    own = {name: filters.get(name, []) for name in names}
+    shared = [clause for name, clauses in filters.items() if name not in own for clause in clauses]
+    if "distance" in own and search.point and search.radius:
+        shared.append(in_circle(search.point, max(search.radius, boosts.WIDEST_RING)))
+    asked = [name for name in names if name != "distance" or search.point]
+    return {
+        "size": 0,
+        "track_total_hits": False,
+        "query": {"bool": {"filter": [*shared, *words]}},
+        "aggs": {name: _narrowed(name, _counting(name, search), own) for name in asked},
+    }
+
+
+def _narrowed(name: str, counting: Body, own: dict[str, list[Clause]]) -> Body:
+    others = [clause for other, clauses in own.items() if other != name for clause in clauses]
+    return {"filter": {"bool": {"filter": others}}, "aggs": {"values": counting}}
+
+
+def _counting(name: str, search: Search) -> Body:
+    match name:
+        case "day":
+            return {"terms": {"field": "localDay", "size": boosts.FACET_DAYS, "order": {"_key": "asc"}}}
+        case "price":
+            bands = [{key: band[key] for key in ("from", "to") if key in band} for band in _bands(boosts.PRICE_BANDS)]
+            by_band = {"bands": {"range": {"field": "price", "ranges": bands}}}
+            return {"terms": {"field": "currency", "size": boosts.FACET_CURRENCIES}, "aggs": by_band}
+        case "distance" if search.point:
+            rings = {"origin": position(search.point), "unit": "m", "ranges": _bands(boosts.RINGS)[:-1]}
+            return {"geo_distance": {"field": "location", **rings}}
+        case _:
+            return {"terms": {"field": f"facets.{name}", "size": boosts.FACET_VALUES}}
+
+
+def _bands(limits: Sequence[int]) -> list[dict[str, int]]:
+    """Up to the first limit, between each two, and beyond the last."""
+    inner = [{"from": low, "to": high} for low, high in pairwise(limits)]
+    return [{"to": limits[0]}, *inner, {"from": limits[-1]}]
+
+
+def facet_counts(found: Body | None, names: Sequence[str], point: Point | None) -> dict[str, list[Count]]:
+    """By facet, most first; days, prices and distances in their order, without those that count nothing."""
+    if found is None:
+        return {}
+    buckets = {name: found["aggregations"][name]["values"]["buckets"] for name in names if name != "distance" or point}
+    return {name: _counts(name, buckets.get(name, [])) for name in FACETS if name in names}
+
+
+def _counts(name: str, buckets: list[Body]) -> list[Count]:
+    match name:
+        case "venue":
+            return [_venue(bucket) for bucket in buckets]
+        case "price":
+            return [
+                _band(band, bucket["key"]) for bucket in buckets for band in bucket["bands"]["buckets"] if _any(band)
+            ]
+        case "distance":
+            return [_ring(ring) for ring in buckets if _any(ring)]
+        case _:
+            return [{"value": bucket["key"], "count": bucket["doc_count"]} for bucket in buckets]
+
+
+def _any(bucket: Body) -> bool:
+    return bool(bucket["doc_count"])
+
+
+def _venue(bucket: Body) -> Count:
+    venue_id, _, name = bucket["key"].partition(" ")
+    return {"value": venue_id, "label": name, "count": bucket["doc_count"]}
+
+
+def _band(bucket: Body, currency: str) -> Count:
+    low, high = int(bucket.get("from", 0)), int(bucket["to"]) if "to" in bucket else None
+    name = f"{low}-{high if high is not None else ''}"
+    return {"value": name, "from": low, "to": high, "currency": currency, "count": bucket["doc_count"]}
+
+
+def _ring(bucket: Body) -> Count:
+    low, high = int(bucket.get("from", 0)), int(bucket["to"])
+    return {"value": f"{low // 1000}-{high // 1000}km", "from": low, "to": high, "count": bucket["doc_count"]}
