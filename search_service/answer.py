@@ -39,21 +39,24 @@ def _showtime(search: Search, hit: Hit) -> Item:
     view = hit["_source"]["view"]
     venue = view["venue"]
     starts_at = datetime.fromisoformat(view["startsAt"]).astimezone(ZoneInfo(venue["timezone"]))
-    return {
+    item = {
         "showtimeId": hit["_id"],
         "startsAt": rfc3339(starts_at),
         "event": view["event"],
         "venue": venue,
         "distanceMeters": distance_metres(search.point, venue["location"]),
         "score": hit.get("_score"),
-        "price": {**view["price"], "fitting": fitting_price(search, view["availability"])},
+        "price": view["price"],
         "availability": view["availability"],
     }
+    if search.seats_together is not None or search.seat_type is not None:
+        item["fittingPrice"] = fitting_price(search, view["availability"])
+    return item
 
 
 def fitting_price(search: Search, availability: dict[str, Any] | None) -> int | None:
-    """What the dearest of the wanted seats costs at least, where seats together or of a type are wanted."""
-    if availability is None or (search.seats_together is None and search.seat_type is None):
+    """What the dearest of the wanted seats costs at least."""
+    if availability is None:
         return None
     of_type = availability["bySeatType"].get(search.seat_type, {}) if search.seat_type is not None else availability
     prices: list[int] = of_type.get("together", [])

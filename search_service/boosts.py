@@ -45,6 +45,7 @@ MOST_WORDS = 16
 # Spellings, and then the same with synonyms: each is a query of its own.
 MOST_SPELLINGS = 4
 MOST_SYNONYMS = 4
+MOST_JOINED = 3
 MOST_COUNTED = 10_000
 FACET_VALUES = 30
 FACET_DAYS = 60

@@ -126,13 +126,9 @@ class AvailabilityAnswer(Model):
 
 
 class PriceAnswer(Model):
-    """Minor units: the cheapest free seat, or the cheapest there is where none is free.
-
-    `fitting`: what the dearest of the wanted seats costs at least, where `seatsTogether` or `seatType` is asked for.
-    """
+    """Minor units: the cheapest free seat, or the cheapest there is where none is free."""
 
     from_: Annotated[int | None, Field(alias="from")]
-    fitting: int | None
     currency: str
 
 
@@ -156,6 +152,8 @@ class VenueAnswer(Model):
 
 
 class ShowAnswer(Model):
+    """`fittingPrice`: what the dearest of the wanted seats costs, where `seatsTogether` or `seatType` is given."""
+
     showtime_id: str
     starts_at: str
     event: EventAnswer
@@ -164,6 +162,7 @@ class ShowAnswer(Model):
     score: float | None
     price: PriceAnswer
     availability: AvailabilityAnswer | None
+    fitting_price: int | None = None
 
 
 class ShowItem(ShowAnswer):

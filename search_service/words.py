@@ -22,7 +22,18 @@ def phrasings(text: str) -> list[str]:
     return list(dict.fromkeys(" ".join(way[: boosts.MOST_WORDS]) for way in ways))
 
 
-def synonyms(form: str) -> list[str]:
+def otherwise(form: str) -> list[str]:
+    """Other ways to say it, less sure than its spellings: by synonyms, and with two of its words written as one."""
+    return [*_synonymous(form), *_joined(form)]
+
+
+def _joined(form: str) -> list[str]:
+    """`ghost busters` → `ghostbusters`."""
+    said = form.split()[: boosts.MOST_JOINED + 1]
+    return [" ".join([*said[:at], said[at] + said[at + 1], *said[at + 2 :]]) for at in range(len(said) - 1)]
+
+
+def _synonymous(form: str) -> list[str]:
     """The same with other words for what it speaks of, as `synonyms.toml` has them."""
     found: dict[str, None] = {}
     padded = f" {form} "
@@ -64,7 +75,7 @@ def ranked(text: str) -> tuple[Clause, list[Clause]]:
         for stemmed in dict.fromkeys(stems(form) for form in forms)
     ]
     tiers += [
-        _constant(_all_words("words.all", other), boosts.ALL_WORDS + boosts.SYNONYM) for other in synonyms(forms[0])
+        _constant(_all_words("words.all", other), boosts.ALL_WORDS + boosts.SYNONYM) for other in otherwise(forms[0])
     ]
     return {"dis_max": {"queries": tiers}}, [_where_found(forms[0])]
 
@@ -72,7 +83,7 @@ def ranked(text: str) -> tuple[Clause, list[Clause]]:
 def matching(text: str, match: Match) -> Clause:
     """Unscored: the showtimes whose words match so strictly or more."""
     clauses = [clause for form in phrasings(text) for clause in _matching(form, match)]
-    clauses += [_all_words("words.all", other) for form in phrasings(text)[:1] for other in synonyms(form)]
+    clauses += [_all_words("words.all", other) for form in phrasings(text)[:1] for other in otherwise(form)]
     return _any(clauses)
 
 
