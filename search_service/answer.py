@@ -9,7 +9,6 @@ from zoneinfo import ZoneInfo
 from geopy.distance import great_circle
 
 from search_index.folding import fold
-from search_index.mapping import MOST_TOGETHER
 from search_service import boosts
 from search_service.domain import Point, Search
 from search_service.near_misses import Relaxed
@@ -60,7 +59,7 @@ def fitting_price(search: Search, availability: dict[str, Any] | None) -> int | 
         return None
     of_type = availability["bySeatType"].get(search.seat_type, {}) if search.seat_type is not None else availability
     prices: list[int] = of_type.get("together", [])
-    return prices[min(search.party, MOST_TOGETHER) - 1] if len(prices) >= min(search.party, MOST_TOGETHER) else None
+    return prices[search.neighbours - 1] if len(prices) >= search.neighbours else None
 
 
 def distance_metres(point: Point | None, location: dict[str, float]) -> float | None:

@@ -8,6 +8,7 @@ from typing import Literal
 
 from geopy import units
 
+from search_index.mapping import MOST_TOGETHER
 from search_service.days import day_named, zones
 from service_kit.errors import Invalid
 
@@ -92,6 +93,11 @@ class Search:
         return self.seats_together or 1
 
     @property
+    def neighbours(self) -> int:
+        """Of a larger party, prices are only known for so many."""
+        return min(self.party, MOST_TOGETHER)
+
+    @property
     def fingerprint(self) -> str:
         """Equal for equal searches: a cursor is good for its own search only."""
         return hashlib.blake2b(repr(self).encode("utf-8", "replace"), digest_size=8).hexdigest()
@@ -152,7 +158,7 @@ def check_order(start: Bound | NamedDay | None, end: Bound | NamedDay | None, no
     """Raises Invalid where the end is before the start, whatever the zones of the venues."""
     if start is None or end is None:
         return
-    first, last = _earliest(start, now), _latest(end, now)
+    first, last = _earliest(start, now), latest(end, now)
     same = not isinstance(start, NamedDay) and not isinstance(end, NamedDay) and start.zoned == end.zoned
     # Clocks at venues differ by up to 26 hours, so a wall clock time and a moment compare only so closely.
     slack = timedelta(0) if same or (isinstance(start, NamedDay) and isinstance(end, NamedDay)) else timedelta(hours=14)
@@ -166,7 +172,8 @@ def _earliest(start: Bound | NamedDay, now: datetime) -> datetime:
     return start.at.replace(tzinfo=None)
 
 
-def _latest(end: Bound | NamedDay, now: datetime) -> datetime:
+def latest(end: Bound | NamedDay, now: datetime) -> datetime:
+    """Without a zone: clocks at venues differ."""
     if isinstance(end, NamedDay):
         return max(there.end for there in zones(end.name, now))
     return end.at.replace(tzinfo=None)

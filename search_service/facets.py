@@ -5,12 +5,11 @@ from itertools import pairwise
 from typing import Any
 
 from search_service import boosts
-from search_service.domain import FACETS, Point, Search
+from search_service.domain import Search
 from search_service.filters import Clause, in_circle, position
 
 Body = dict[str, Any]
 Count = dict[str, Any]
-NAMED = ("category", "genre", "language", "certificate", "city")
 
 
 def facets_body(
@@ -40,8 +39,7 @@ def _counting(name: str, search: Search) -> Body:
         case "day":
             return {"terms": {"field": "localDay", "size": boosts.FACET_DAYS, "order": {"_key": "asc"}}}
         case "price":
-            bands = [{key: band[key] for key in ("from", "to") if key in band} for band in _bands(boosts.PRICE_BANDS)]
-            by_band = {"bands": {"range": {"field": "price", "ranges": bands}}}
+            by_band = {"bands": {"range": {"field": "price", "ranges": _bands(boosts.PRICE_BANDS)}}}
             return {"terms": {"field": "currency", "size": boosts.FACET_CURRENCIES}, "aggs": by_band}
         case "distance" if search.point:
             rings = {"origin": position(search.point), "unit": "m", "ranges": _bands(boosts.RINGS)[:-1]}
@@ -56,12 +54,12 @@ def _bands(limits: Sequence[int]) -> list[dict[str, int]]:
     return [{"to": limits[0]}, *inner, {"from": limits[-1]}]
 
 
-def facet_counts(found: Body | None, names: Sequence[str], point: Point | None) -> dict[str, list[Count]]:
+def facet_counts(found: Body | None, names: Sequence[str]) -> dict[str, list[Count]]:
     """By facet, most first; days, prices and distances in their order, without those that count nothing."""
     if found is None:
         return {}
-    buckets = {name: found["aggregations"][name]["values"]["buckets"] for name in names if name != "distance" or point}
-    return {name: _counts(name, buckets.get(name, [])) for name in FACETS if name in names}
+    counted = found.get("aggregations", {})  # without a point to start from no distances are
+    return {name: _counts(name, counted[name]["values"]["buckets"] if name in counted else []) for name in names}
 
 
 def _counts(name: str, buckets: list[Body]) -> list[Count]:

@@ -48,8 +48,12 @@ def position(point: Point) -> dict[str, float]:
 
 def together(search: Search) -> str:
     """The field that has the least price at which the party sits together."""
-    path = "seatTypes." if search.seat_type is not None else ""
-    return f"{path}together.{min(search.party, MOST_TOGETHER)}"
+    return f"{_path(search)}together.{search.neighbours}"
+
+
+def _path(search: Search) -> str:
+    """Of what is known of the seats: of one type, or of all."""
+    return "" if search.seat_type is None else "seatTypes."
 
 
 def _where(search: Search) -> Iterator[Clause]:
@@ -100,9 +104,9 @@ def _seats(search: Search) -> Iterator[Clause]:
     if search.available_only:
         yield {"range": {"available": {"gt": 0}}}
     if search.seat_type is not None:
-        yield _of_type(search, *_party("seatTypes.", search))
+        yield _of_type(search, *_party(search))
     elif search.seats_together is not None:
-        yield from _party("", search)
+        yield from _party(search)
 
 
 def _price(search: Search) -> Iterator[Clause]:
@@ -113,7 +117,7 @@ def _price(search: Search) -> Iterator[Clause]:
         yield {"range": {"price": {"lte": search.max_price}}}
         return
     cheap: Clause = {"range": {together(search): {"lte": search.max_price}}}
-    yield _of_type(search, cheap, *_party("seatTypes.", search)) if search.seat_type is not None else cheap
+    yield _of_type(search, cheap, *_party(search)) if search.seat_type is not None else cheap
 
 
 def _of_type(search: Search, *same: Clause) -> Clause:
@@ -121,11 +125,11 @@ def _of_type(search: Search, *same: Clause) -> Clause:
     return {"nested": {"path": "seatTypes", "query": {"bool": {"filter": [of_type, *same]}}}}
 
 
-def _party(path: str, search: Search) -> Iterator[Clause]:
+def _party(search: Search) -> Iterator[Clause]:
     """So many free neighbours."""
     yield {"exists": {"field": together(search)}}
     if search.party > MOST_TOGETHER:
-        yield {"range": {f"{path}largestBlock": {"gte": search.party}}}
+        yield {"range": {f"{_path(search)}largestBlock": {"gte": search.party}}}
 
 
 def _wanted(name: str, values: list[str]) -> Clause:

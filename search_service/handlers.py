@@ -71,7 +71,7 @@ class SearchHandlers:
         return {
             "items": items,
             "total": answer.total(understood, page.found),
-            "facets": facet_counts(page.counts, facets, understood.point),
+            "facets": facet_counts(page.counts, facets),
             "didYouMean": answer.did_you_mean(understood.text, page.hits)
             if understood.text and page.match != "all"
             else None,

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from search_service.domain import FURTHEST_METRES, Bound, NamedDay, Search
+from search_service.domain import FURTHEST_METRES, Bound, NamedDay, Search, latest
 
 Kind = Literal["wider", "later", "seats", "price"]
 WIDER = (4.0, 20.0)
@@ -29,19 +29,14 @@ def relaxed(search: Search, now: datetime) -> Iterator[Relaxed]:
             wider = replace(search, radius=radius)
             yield Relaxed("wider", wider, {"distance": f"{radius / 1000:.0f}km"})
     if search.end:
-        until = Bound(now + LATER, zoned=True)
+        until = now + LATER
+        sooner = latest(search.end, now) < until.replace(tzinfo=None)
         start = None if isinstance(search.start, NamedDay) else search.start
-        later = replace(search, start=start, end=until if _ends_before(search, until) else None)
-        end = later.end.at.isoformat(timespec="seconds") if isinstance(later.end, Bound) else None
+        later = replace(search, start=start, end=Bound(until, zoned=True) if sooner else None)
+        end = until.isoformat(timespec="seconds") if sooner else None
         yield Relaxed("later", later, {"startDate": None, "endDate": end})
     if search.seats_together or search.seat_type or search.available_only:
         other = replace(search, seats_together=None, seat_type=None, available_only=False)
         yield Relaxed("seats", other, {"seatsTogether": None, "seatType": None, "availableOnly": None})
     if search.max_price is not None:
         yield Relaxed("price", replace(search, max_price=None), {"maxPrice": None})
-
-
-def _ends_before(search: Search, then: Bound) -> bool:
-    return isinstance(search.end, NamedDay) or (
-        search.end is not None and search.end.at.replace(tzinfo=None) < then.at.replace(tzinfo=None)
-    )

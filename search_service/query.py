@@ -26,7 +26,7 @@ def shows_body(search: Search, *, now: datetime, asked_at: datetime, match: Matc
             query["must"] = [tier]
             query["should"] += within
     else:
-        query["filter"] += _words(search, match)
+        query["filter"] += _words(search.text, match)
     body: Body = {
         "_source": ["view"],
         "track_total_hits": boosts.MOST_COUNTED,
@@ -41,19 +41,17 @@ def shows_body(search: Search, *, now: datetime, asked_at: datetime, match: Matc
 
 def counts_body(search: Search, names: Sequence[str], *, now: datetime, asked_at: datetime, match: Match) -> Body:
     """The facets of that name of all that `shows_body` finds."""
-    loosest: Match = "some" if search.sort == "relevance" else match
-    return facets_body(search, filters(search, now=now, asked_at=asked_at), _words(search, loosest), names)
+    return facets_body(search, filters(search, now=now, asked_at=asked_at), _all_found(search, match), names)
 
 
 def next_body(search: Search, event_ids: Sequence[str], *, now: datetime, asked_at: datetime, match: Match) -> Body:
     """The next showtimes of each of these events among all that `shows_body` finds, and how many there are."""
-    loosest: Match = "some" if search.sort == "relevance" else match
     of_these = {"terms": {"eventId": list(event_ids)}}
     soonest = {"top_hits": {"size": boosts.SHOWN_PER_GROUP, "sort": TIEBREAK, "_source": ["view"]}}
     return {
         "size": 0,
         "track_total_hits": False,
-        "query": {"bool": {"filter": [of_these, *_conditions(search, now, asked_at), *_words(search, loosest)]}},
+        "query": {"bool": {"filter": [of_these, *_conditions(search, now, asked_at), *_all_found(search, match)]}},
         "aggs": {"groups": {"terms": {"field": "eventId", "size": len(event_ids)}, "aggs": {"next": soonest}}},
     }
 
@@ -70,7 +68,7 @@ def exists_body(condition: Clause, now: datetime) -> Body:
 
 def count_body(search: Search, *, now: datetime, asked_at: datetime) -> Body:
     """The soonest of all that matches well, and how many there are."""
-    conditions = _conditions(search, now, asked_at) + _words(search, "similar")
+    conditions = _conditions(search, now, asked_at) + _words(search.text, "similar")
     return {
         "size": 1,
         "_source": ["view"],
@@ -84,8 +82,13 @@ def _conditions(search: Search, now: datetime, asked_at: datetime) -> list[Claus
     return [clause for clauses in filters(search, now=now, asked_at=asked_at).values() for clause in clauses]
 
 
-def _words(search: Search, match: Match) -> list[Clause]:
-    return [words.matching(search.text, match)] if search.text else []
+def _words(text: str, match: Match) -> list[Clause]:
+    return [words.matching(text, match)] if text else []
+
+
+def _all_found(search: Search, match: Match) -> list[Clause]:
+    """The words of all hits: ordered by relevance, the loosest matches are among them, at the end."""
+    return _words(search.text, "some" if search.sort == "relevance" else match)
 
 
 def _closeness(point: Point | None, now: datetime) -> Iterator[Clause]:

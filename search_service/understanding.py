@@ -36,7 +36,7 @@ CURRENCY = r"(?:€|£|\$|eur|euros?|gbp|pounds?|usd|dollars?|chf|bucks)"
 LIMIT = r"(?:under|below|max|up to|less than|cheaper than)"
 PRICE = re.compile(rf"\b{LIMIT}\s*{CURRENCY}?\s*(\d{{1,6}})(?:[.,](\d{{2}}))?\s*{CURRENCY}?(?!\w)", re.IGNORECASE)
 PARTY = re.compile(
-    r"\b(\d{1,2})\s+(?:seats?\s+|tickets?\s+|people\s+)?together\b|\b(\d{1,2})\s+(?:seats|tickets)\b", re.I
+    r"\b(\d{1,2})\s+(?:seats?\s+|tickets?\s+|people\s+)?together\b|\b(\d{1,2})\s+(?:seats|tickets)\b", re.IGNORECASE
 )
 WITHIN = re.compile(r"\bwithin\s+(\d{1,5}(?:\.\d{1,3})?)\s*(km|mi|miles|kilometres|kilometers|m)\b", re.IGNORECASE)
 UNITS = {"miles": "mi", "kilometres": "km", "kilometers": "km"}
@@ -105,8 +105,9 @@ def _figures(text: str, may: set[Kind]) -> tuple[str, list[Part]]:
     )
     for kind, pattern, value in readers:
         match = pattern.search(text) if kind in may else None
-        if match and _sane(kind, value(match)):
-            parts.append(Part(kind, match[0].strip(), value(match)))
+        said = value(match) if match else None
+        if match and _sane(kind, said):
+            parts.append(Part(kind, match[0].strip(), said))
             text = f"{text[: match.start()]} {text[match.end() :]}"
     return text, parts
 
@@ -128,9 +129,10 @@ Found = tuple[Kind, Any]
 def _find(text: _Text, *readers: Callable[[list[str]], Found | None]) -> None:
     """The longest stretch at the end, else at the beginning, that one of `readers` knows."""
     count = len(text.words)
-    ends = ((count - length, count) for length in range(min(count, LONGEST_PLACE + 1), 0, -1))
-    starts = ((0, length) for length in range(min(count, LONGEST_PLACE + 1), 0, -1))
-    for start, end in (*ends, *starts):
+    lengths = range(min(count, LONGEST_PLACE + 1), 0, -1)
+    ends = [(count - length, count) for length in lengths]
+    starts = [(0, length) for length in lengths]
+    for start, end in ends + starts:
         for read in readers:
             found = read(text.words[start:end])
             if found:

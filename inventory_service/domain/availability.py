@@ -63,15 +63,13 @@ def _together(layout: Layout, free: int, prices: ClassPrices, seat_type: str | N
 def _largest_block(layout: Layout, free: int, seat_type: str | None) -> int:
     """The longest run of neighbours, or the most free places of one section where people stand."""
     seats = longest_run(_party_seats(layout, free & ~layout.standing, seat_type), layout.segment_ends)
-    places = free & (layout.ordinary if seat_type is None else layout.types[seat_type])
+    places = free & layout.of_type(seat_type)
     return max(seats, *((places & section).bit_count() for section in layout.standing_sections.values()), 0)
 
 
 def _party_seats(layout: Layout, free: int, seat_type: str | None) -> int:
     """The seats among `free` for a party that asks for this type; around a wheelchair space its own people sit too."""
-    if seat_type is None:
-        return free & layout.ordinary
-    seats = free & layout.types[seat_type]
+    seats = free & layout.of_type(seat_type)
     if seat_type not in SPACES:
         return seats
     usable = seats | free & (layout.types.get(COMPANION, 0) | layout.ordinary)

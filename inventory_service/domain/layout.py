@@ -104,6 +104,10 @@ class Layout:
             reserved |= self.types.get(seat_type, 0)
         return self.everything & ~reserved
 
+    def of_type(self, seat_type: str | None) -> int:
+        """The seats of this type; without one, those that are for nobody in particular."""
+        return self.ordinary if seat_type is None else self.types.get(seat_type, 0)
+
     @cached_property
     def standing_sections(self) -> dict[str, int]:
         """The places of each section that has a capacity instead of seats."""

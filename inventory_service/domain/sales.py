@@ -19,14 +19,14 @@ class SalesEnded(Gone):
     slug, title = "sales-ended", "Tickets are no longer on sale"
 
 
-def presale(showtime: ShowtimeState, now: datetime) -> bool:
-    """Whether the window has not begun yet."""
+def presale_until(showtime: ShowtimeState, now: datetime) -> datetime | None:
+    """When the window begins, where it has not yet."""
     begins = showtime.on_sale.from_
-    return begins is not None and now < begins
+    return begins if begins is not None and now < begins else None
 
 
 def on_sale(showtime: ShowtimeState, now: datetime, *, through_channel: bool = False) -> bool:
-    return (through_channel or not presale(showtime, now)) and now < showtime.sales_end
+    return (through_channel or presale_until(showtime, now) is None) and now < showtime.sales_end
 
 
 def require_on_sale(showtime: ShowtimeState, now: datetime, *, through_channel: bool = False) -> None:
@@ -35,7 +35,6 @@ def require_on_sale(showtime: ShowtimeState, now: datetime, *, through_channel: 
         return
     if on_sale(showtime, now, through_channel=through_channel):
         return
-    begins = showtime.on_sale.from_
-    if begins is not None and now < begins:
+    if begins := presale_until(showtime, now):
         raise NotOnSaleYet(on_sale_from=begins.isoformat())
     raise SalesEnded

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from inventory_service.domain.booking import Booking, ExtensionRefused, HoldExpired
 from inventory_service.domain.layout import Layout, require_valid_selection
 from inventory_service.domain.pricing import class_prices, quote, require_known_code
-from inventory_service.domain.sales import on_sale, presale, require_on_sale
+from inventory_service.domain.sales import on_sale, presale_until, require_on_sale
 from inventory_service.domain.wishes import BestSeats, SingleSeatLeft, TheseSeats, Wish
 from inventory_service.handlers.attempts import ATTEMPTS, Contended
 from inventory_service.handlers.box_office import Taken, Wanted
@@ -82,7 +82,7 @@ async def _showtime(inventory: Inventory, command: Reserve, now: datetime) -> Sh
 
 def _presale(command: Reserve, showtime: ShowtimeState, now: datetime) -> bool:
     """Whether only the seats of the buyer's channel are on sale."""
-    return command.channel is not None and presale(showtime, now)
+    return command.channel is not None and presale_until(showtime, now) is not None
 
 
 async def _take(

@@ -37,7 +37,7 @@ def best(
 
 def _first_places(layout: Layout, affordable: int, count: int, seat_type: str | None) -> Choice | None:
     """The first free places of the first section that has so many: where people stand, all stand together."""
-    wanted = affordable & (layout.ordinary if seat_type is None else layout.types.get(seat_type, 0))
+    wanted = affordable & layout.of_type(seat_type)
     for section in layout.standing_sections.values():
         if (wanted & section).bit_count() >= count:
             return standing(layout.plan, list(islice(positions(wanted & section), count)))
@@ -47,8 +47,7 @@ def _first_places(layout: Layout, affordable: int, count: int, seat_type: str | 
 def _best_seats(layout: Layout, free: int, affordable: int, count: int, seat_type: str | None) -> Choice | None:
     if seat_type in SPACES:
         return best_with_space(layout, affordable, count, seat_type)
-    wanted = layout.ordinary if seat_type is None else layout.types.get(seat_type, 0)
-    eligible = affordable & wanted
+    eligible = affordable & layout.of_type(seat_type)
     if eligible.bit_count() < count:
         return None
     blocks = Blocks(layout, eligible, 0 if seat_type in RESERVED else free & layout.strandable)
