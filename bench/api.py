@@ -25,6 +25,10 @@ class Api:
     address: Address
     pid: int
 
+    @property
+    def url(self) -> str:
+        return "http://{}:{}".format(*self.address)
+
 
 @asynccontextmanager
 async def running_api(site: Site, peers: Mapping[str, str]) -> AsyncIterator[Api]:

@@ -10,7 +10,8 @@ from bench.figures import Figures
 from bench.halls import open_houses, seat_ids
 from bench.holds import CALLERS, HOLD_SECONDS, HOT_SEATS, PRODUCT_RATE
 from bench.race import race
-from bench.site import Run, Site
+from bench.site import Site
+from bench.table import Run
 from inventory_service.handlers.hoarding import reserve_within_limits
 from inventory_service.handlers.reserve import Reserve
 from service_kit.ids import new_id

@@ -23,33 +23,20 @@ class Tally:
     locations: dict[tuple[float, float], None] = field(default_factory=dict)
 
 
-class Entries:
-    """Filled row by row."""
-
-    def __init__(self) -> None:
-        self._tallies: dict[tuple[EntryKind, str], Tally] = {}
-
-    def add(self, row: Row) -> None:
+def entries_of(rows: Iterable[Row]) -> Iterator[tuple[str, Document]]:
+    """Ids with documents. Nobody has booked anything."""
+    tallies: dict[tuple[EntryKind, str], Tally] = {}
+    for row in rows:
         starts_at: datetime = row["facts"]["startsAt"]
         location: dict[str, float] = row["venue"]["location"]
         for kind in KINDS:
             state = row[kind]
-            tally = self._tallies.setdefault((kind, state[f"{kind}Id"]), Tally(state, starts_at))
+            tally = tallies.setdefault((kind, state[f"{kind}Id"]), Tally(state, starts_at))
             tally.count += 1
             tally.next_start = min(tally.next_start, starts_at)
             if len(tally.locations) < MOST_LOCATIONS:
                 tally.locations[location["lat"], location["lon"]] = None
-
-    def documents(self) -> Iterator[tuple[str, Document]]:
-        """Ids with documents. Nobody has booked anything."""
-        for (kind, id_), tally in self._tallies.items():
-            locations: list[dict[str, Any]] = [{"lat": lat, "lon": lon} for lat, lon in tally.locations]
-            shows = Shows(count=tally.count, next_start=tally.next_start, booked=0, locations=locations)
-            yield entry_id(kind, id_), to_entry(kind, tally.state, shows)
-
-
-def entries_of(rows: Iterable[Row]) -> Iterator[tuple[str, Document]]:
-    entries = Entries()
-    for row in rows:
-        entries.add(row)
-    return entries.documents()
+    for (kind, id_), tally in tallies.items():
+        locations: list[dict[str, Any]] = [{"lat": lat, "lon": lon} for lat, lon in tally.locations]
+        shows = Shows(count=tally.count, next_start=tally.next_start, booked=0, locations=locations)
+        yield entry_id(kind, id_), to_entry(kind, tally.state, shows)

@@ -66,6 +66,11 @@ class Meter:
         return {**used, MACHINE: times.user + times.system + times.softirq + times.irq + times.steal}
 
 
+def callers_meter(groups: Mapping[str, int | None]) -> Meter:
+    """Of this process as the callers, and of the others whose process id is known."""
+    return Meter({"callers": os.getpid(), **{name: pid for name, pid in groups.items() if pid}})
+
+
 def _family(pid: int) -> list[psutil.Process]:
     process = psutil.Process(pid)
     return [process] if pid == os.getpid() else [process, *process.children(recursive=True)]

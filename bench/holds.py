@@ -16,7 +16,8 @@ from bench.halls import open_houses, seat_ids
 from bench.peers.mongo_bits import MongoBits
 from bench.peers.mongo_map import MongoMap
 from bench.race import Hold, race
-from bench.site import Run, Site
+from bench.site import Site
+from bench.table import Run
 from inventory_service.domain.bits import mask_of, to_words, word_count
 from inventory_service.domain.seat_map import SeatsTaken
 from inventory_service.handlers.reserve import Reserve, reserve

@@ -22,8 +22,8 @@ from bench.peers.postgres import open_postgres
 from bench.peers.redis import open_redis
 from bench.race import race
 from bench.requests import get_request, reserve_requests
-from bench.site import Run, Site
-from bench.table import Finding
+from bench.site import Site
+from bench.table import Finding, Run
 from service_kit.ids import new_id
 
 CALLERS = 128
@@ -229,7 +229,7 @@ async def _reads(shop: Shop) -> None:
 
 async def _etag(shop: Shop, path: str) -> str:
     async with httpx2.AsyncClient() as client:
-        answer = await client.get("http://{}:{}".format(*shop.api.address) + path)
+        answer = await client.get(shop.api.url + path)
         return str(answer.raise_for_status().headers["etag"])
 
 

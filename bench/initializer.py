@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from bench.figures import Figures, spent
 from bench.halls import BATCH, batches, created
 from bench.holds import LARGE, SMALL
-from bench.site import Run, Site
-from bench.table import Finding
+from bench.site import Site
+from bench.table import Finding, Run
 from inventory_service.app import open_inventory
 from inventory_service.handlers.context import Inventory
 from inventory_service.handlers.showtimes import follow_showtimes

@@ -7,17 +7,15 @@ run with the median rate counts.
 from __future__ import annotations
 
 import argparse
-import signal
 import sys
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import ExitStack
-from pathlib import Path
 
 import uvloop
-from rich.console import Console
 
 from bench import claims, engines, holds, http, initializer
 from bench.engines import Engine
+from bench.options import parser_of, read_options
 from bench.site import Site, open_site
 from bench.table import Report, machine
 from service_kit.runtime import spare_collector
@@ -40,16 +38,9 @@ async def _run(mongo: Engine, peers: Peers, options: argparse.Namespace, report:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m bench.inventory")
-    parser.add_argument("parts", nargs="*", help=f"of {', '.join(PARTS)}; all of them unless some are named")
-    parser.add_argument("--seconds", type=float, default=5, help="how long each way is measured")
+    parser = parser_of("bench.inventory", PARTS)
     parser.add_argument("--repeats", type=int, default=3, help="how often; the run with the median rate counts")
-    parser.add_argument("--markdown", type=Path, help="write the tables to this file too")
-    options = parser.parse_args()
-    options.parts = options.parts or list(PARTS)
-    if unknown := set(options.parts) - set(PARTS):
-        parser.error(f"there is no part {', '.join(unknown)}")
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that it ends as after Ctrl-C, leaving nothing behind
+    options = read_options(parser, PARTS)
     report = Report(conditions=machine())
     spare_collector()  # as the processes of the product do
     with ExitStack() as stack:
@@ -60,9 +51,7 @@ def main() -> None:
             peers["redis"] = stack.enter_context(engines.redis())
         report.conditions += [engine.terms for engine in (mongo, *peers.values()) if engine]
         uvloop.run(_run(mongo, peers, options, report))
-    report.show(Console(width=200))
-    if options.markdown:
-        report.write_markdown(options.markdown)
+    report.tell(options.markdown)
 
 
 if __name__ == "__main__":

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import os
-import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 from bench.asks import SHARE
 from bench.engines import Engine
-from bench.figures import Figures, Meter
+from bench.figures import Meter, callers_meter
 from bench.neighbours import Neighbours, neighbours
 from bench.race import WARM_SECONDS
-from bench.table import Report
+from bench.table import Report, Run
 from inventory_service.app import open_inventory
 from inventory_service.config import Settings
 from inventory_service.handlers.context import Inventory
 from service_kit.ids import new_id
 from service_kit.mongo import Database, open_database
-
-Run = Callable[[], Awaitable[Figures]]
 
 
 @dataclass(frozen=True)
@@ -35,16 +31,11 @@ class Site:
     report: Report
 
     async def compare(self, ways: Mapping[str, Run]) -> None:
-        """Run each way in turn, and all of them again: what else the machine does meanwhile falls on all alike."""
-        for _ in range(self.repeats):
-            for name, run in ways.items():
-                print(f"  {name}", file=sys.stderr, flush=True)
-                self.report.ways.setdefault(name, []).append(await run())
+        await self.report.compare(ways, self.repeats)
 
     def meter(self, **groups: int) -> Meter:
         """Of this process as the callers, of MongoDB as the engine unless another is named, and of others by pid."""
-        named = {"engine": self.mongo_pid, **groups}
-        return Meter({"callers": os.getpid(), **{name: pid for name, pid in named.items() if pid}})
+        return callers_meter({"engine": self.mongo_pid, **groups})
 
     def houses(self, per_second: int, pairs: int) -> int:
         """How many houses a way needs that holds at most so many pairs a second."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Iterable, Sequence
+import sys
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +19,10 @@ from bench.figures import Figures, typical
 # Processes whose CPU time is told: the callers' (in process it is the product's too), the HTTP API's, the engine's.
 CPU_GROUPS = ("callers", "API", "engine")
 Cells = Sequence[str]
+# Its title, its heads, its rows.
+TitledTable = tuple[str, Cells, list[Cells]]
+Run = Callable[[], Awaitable[Figures]]
+WIDTH = 200
 
 
 @dataclass(frozen=True)
@@ -71,23 +76,18 @@ class Report:
     def sorted_findings(self) -> list[Finding]:
         return sorted(self.findings, key=lambda finding: finding.row)
 
-    def show(self, console: Console) -> None:
-        for title, heads, rows in self._tables():
-            table = Table(*heads, title=title, title_justify="left")
-            for row in rows:
-                table.add_row(*row)
-            console.print(table)
-        for line in self.conditions:
-            console.print(line)
+    async def compare(self, ways: Mapping[str, Run], rounds: int) -> None:
+        """Run each way in turn, and all of them again: what else the machine does meanwhile falls on all alike."""
+        for _ in range(rounds):
+            for name, run in ways.items():
+                print(f"  {name}", file=sys.stderr, flush=True)
+                self.ways.setdefault(name, []).append(await run())
 
-    def write_markdown(self, path: Path) -> None:
-        parts = ["\n".join(f"{line}  " for line in self.conditions)]
-        for title, heads, rows in self._tables():
-            lines = [f"### {title}", _line(heads), _line(["---"] * len(heads)), *map(_line, rows)]
-            parts.append("\n".join(lines))
-        path.write_text("\n\n".join(parts) + "\n")
+    def tell(self, markdown: Path | None) -> None:
+        """On the terminal, and in a file where one is named."""
+        tell(list(self._tables()), self.conditions, markdown)
 
-    def _tables(self) -> Iterable[tuple[str, Cells, list[Cells]]]:
+    def _tables(self) -> Iterable[TitledTable]:
         yield "Bars", ("row", "what", "reached", "bar", ""), [finding.cells() for finding in self.sorted_findings]
         heads = ("way", "per s", "all runs", "p50 ms", "p99 ms", "refused", "failed")
         cpu = [f"CPU s/1,000: {group}" for group in CPU_GROUPS]
@@ -123,6 +123,24 @@ def _number(value: float) -> str:
     if value >= 100:
         return f"{value:,.0f}"
     return f"{value:.1f}" if value >= 10 else f"{value:.2f}"
+
+
+def tell(tables: Sequence[TitledTable], conditions: Sequence[str], markdown: Path | None) -> None:
+    """Tables with what they were made under, on the terminal, and in a file where one is named."""
+    console = Console(width=WIDTH)
+    for title, heads, rows in tables:
+        table = Table(*heads, title=title, title_justify="left")
+        for row in rows:
+            table.add_row(*row)
+        console.print(table)
+    for line in conditions:
+        console.print(line)
+    if markdown:
+        parts = ["\n".join(f"{line}  " for line in conditions)]
+        for title, heads, rows in tables:
+            lines = [f"### {title}", _line(heads), _line(["---"] * len(heads)), *map(_line, rows)]
+            parts.append("\n".join(lines))
+        markdown.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
 
 
 def _line(cells: Cells) -> str:

@@ -11,8 +11,6 @@ from contextlib import AsyncExitStack, ExitStack
 from pathlib import Path
 
 import asyncpg
-from rich.console import Console
-from rich.table import Table
 
 from bench import engines
 from bench.relevance.judgements import Judged, judge, read_queries
@@ -20,10 +18,8 @@ from bench.relevance.measures import Score
 from bench.relevance.run import OURS, Result, Results, ask, by_group, open_ways, overall
 from bench.relevance.ways import open_postgres
 from bench.relevance.world import World
-from bench.table import machine
+from bench.table import Cells, TitledTable, machine, tell
 from service_kit.ids import new_id
-
-Cells = list[str]
 
 
 async def _measure(elastic: str, postgres: str | None, world: World, judged: Sequence[Judged]) -> Results:
@@ -37,7 +33,7 @@ async def _measure(elastic: str, postgres: str | None, world: World, judged: Seq
         return await ask(world, judged, ways)
 
 
-def _tables(results: Results) -> Iterator[tuple[str, Cells, list[Cells]]]:
+def _tables(results: Results) -> Iterator[TitledTable]:
     heads = ["", "queries", *results]
     counts = Counter(one.judged.query.group for one in results[OURS])
     totals = {name: overall(those) for name, those in results.items()}
@@ -87,24 +83,7 @@ def main() -> None:
     if options.worst:
         worst = list(_worst(world, results[OURS], options.worst))
         tables.append(("Our worst", ["typed", "meant", "got", "nDCG@10"], worst))
-    console = Console(width=200)
-    for title, heads, rows in tables:
-        table = Table(*heads, title=title, title_justify="left")
-        for row in rows:
-            table.add_row(*row)
-        console.print(table)
-    for line in conditions:
-        console.print(line)
-    if options.markdown:
-        options.markdown.write_text(_markdown(conditions, tables), encoding="utf-8")
-
-
-def _markdown(conditions: list[str], tables: Sequence[tuple[str, Cells, list[Cells]]]) -> str:
-    parts = ["\n".join(f"{line}  " for line in conditions)]
-    for title, heads, rows in tables:
-        lines = [heads, ["---"] * len(heads), *rows]
-        parts.append("\n".join([f"### {title}", *(f"| {' | '.join(cells)} |" for cells in lines)]))
-    return "\n\n".join(parts) + "\n"
+    tell(tables, conditions, options.markdown)
 
 
 if __name__ == "__main__":

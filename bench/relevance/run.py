@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import httpx2
 
+from bench.elastic import drop_indices
 from bench.relevance.judgements import Judged
 from bench.relevance.measures import Score, mean, score
 from bench.relevance.ways import DEPTH, Found, Plain, Way, fill, open_product
@@ -56,6 +57,4 @@ async def open_ways(url: str, namespace: str, world: World) -> AsyncIterator[dic
                 fuzzy = Plain(elastic, plain, fuzziness="AUTO")
                 yield {OURS: ours, PLAIN: Plain(elastic, plain), FUZZY: fuzzy}
         finally:
-            listed = await elastic.get(f"/_cat/indices/{namespace}-*", params={"h": "index"})
-            for index in listed.text.split():
-                await elastic.delete(f"/{index}")
+            await drop_indices(elastic, namespace)

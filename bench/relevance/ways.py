@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from itertools import islice
@@ -11,11 +10,12 @@ from typing import Any, Protocol
 import asyncpg
 import httpx2
 
+from bench.elastic import NDJSON, bulk_lines, creation, own_creation, require_taken
 from bench.entries import entries_of
 from bench.relevance.judgements import Query
 from bench.relevance.world import NOW
 from search_index.document import Document, to_document
-from search_index.mapping import MAPPINGS, SETTINGS, Kind, alias, new_index_name
+from search_index.mapping import Kind, new_index_name
 from search_service.app import create_app
 from search_service.config import Settings
 from search_service.domain import DEFAULT_RADIUS_METRES
@@ -124,21 +124,21 @@ async def fill(elastic: httpx2.AsyncClient, namespace: str, plain: str, rows: It
     rows = list(rows)
     documents = [to_document(row) for row in rows]
     indices: dict[str, Iterator[tuple[str, Document]]] = {
-        await _create_ours(elastic, namespace, "shows"): ((one["showtimeId"], one) for one in documents),
-        await _create_ours(elastic, namespace, "entries"): entries_of(rows),
-        await _create(elastic, plain, PLAIN_MAPPING): ((one["showtimeId"], plain_document(one)) for one in documents),
+        await _create_own(elastic, namespace, "shows"): ((one["showtimeId"], one) for one in documents),
+        await _create_own(elastic, namespace, "entries"): entries_of(rows),
+        await _create(elastic, plain, creation(PLAIN_MAPPING)): (
+            (one["showtimeId"], plain_document(one)) for one in documents
+        ),
     }
     for index, filled_with in indices.items():
         await _bulk(elastic, index, filled_with)
 
 
-async def _create_ours(elastic: httpx2.AsyncClient, namespace: str, kind: Kind) -> str:
-    return await _create(elastic, new_index_name(namespace, kind), MAPPINGS[kind], {alias(namespace, kind): {}})
+async def _create_own(elastic: httpx2.AsyncClient, namespace: str, kind: Kind) -> str:
+    return await _create(elastic, new_index_name(namespace, kind), own_creation(namespace, kind))
 
 
-async def _create(elastic: httpx2.AsyncClient, index: str, mapping: Any, aliases: Any = None) -> str:
-    settings = {**SETTINGS, "refresh_interval": "-1"}
-    body = {"mappings": mapping, "settings": settings, "aliases": aliases or {}}
+async def _create(elastic: httpx2.AsyncClient, index: str, body: dict[str, Any]) -> str:
     (await elastic.put(f"/{index}", json=body)).raise_for_status()
     return index
 
@@ -146,11 +146,8 @@ async def _create(elastic: httpx2.AsyncClient, index: str, mapping: Any, aliases
 async def _bulk(elastic: httpx2.AsyncClient, index: str, documents: Iterator[tuple[str, Document]]) -> None:
     """Raises RuntimeError where a document is refused."""
     while batch := list(islice(documents, BULK_LINES)):
-        lines = [json.dumps(line) for id_, document in batch for line in ({"index": {"_id": id_}}, document)]
-        headers = {"content-type": "application/x-ndjson"}
-        answer = await elastic.post(f"/{index}/_bulk", content="\n".join([*lines, ""]), headers=headers)
-        if answer.raise_for_status().json()["errors"]:
-            raise RuntimeError(f"refused by {index}: {answer.text[:500]}")
+        answer = await elastic.post(f"/{index}/_bulk", content=bulk_lines(batch), headers=NDJSON)
+        require_taken(answer, index)
     (await elastic.post(f"/{index}/_refresh")).raise_for_status()
 
 

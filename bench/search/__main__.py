@@ -7,25 +7,23 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import signal
 import sys
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack, ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from itertools import cycle
-from pathlib import Path
 from typing import Any
 
 import uvloop
-from rich.console import Console
 
 from bench import engines
 from bench.api import Api
 from bench.engines import Engine
-from bench.figures import Figures, Meter
+from bench.figures import Figures, Meter, callers_meter
 from bench.load import closed_loop
+from bench.options import parser_of, read_options
 from bench.requests import get_request
 from bench.search import freshness
 from bench.search.asks import Ask, make_asks, suggest_paths
@@ -37,7 +35,7 @@ from bench.search.postgres import Postgres, open_postgres
 from bench.search.process import running_search
 from bench.search.recorder import record
 from bench.search.wire import Request, Wire, in_turn
-from bench.table import Finding, Report, machine
+from bench.table import Finding, Report, Run, machine
 from service_kit.ids import new_id
 
 PARTS = ("full", "peer", "scale", "fresh")
@@ -46,7 +44,6 @@ CALLERS = 16
 FRESH_SECONDS = 20.0
 # Of a peer's answers so many must be the same as ours, and only those searches are compared.
 ALIKE = 0.8
-Run = Callable[[], Awaitable[Figures]]
 
 
 @dataclass(frozen=True)
@@ -60,14 +57,10 @@ class Desk:
     rounds: int
 
     async def compare(self, ways: Mapping[str, Run]) -> None:
-        for _ in range(self.rounds):
-            for name, run in ways.items():
-                print(f"  {name}", file=sys.stderr, flush=True)
-                self.report.ways.setdefault(name, []).append(await run())
+        await self.report.compare(ways, self.rounds)
 
     def meter(self, **groups: int) -> Meter:
-        named = {"engine": self.elastic.pid, **groups}
-        return Meter({"callers": os.getpid(), **{name: pid for name, pid in named.items() if pid}})
+        return callers_meter({"engine": self.elastic.pid, **groups})
 
     def p50(self, way: str) -> float:
         runs = sorted(run.percentile(50) for run in self.report.ways[way])
@@ -80,7 +73,7 @@ class Desk:
 def _over_http(desk: Desk, api: Api, paths: Sequence[str]) -> Run:
     async def run() -> Figures:
         asks = [[Request("GET", path)] for path in paths]
-        return in_turn("http://{}:{}".format(*api.address), asks, desk.seconds, desk.meter(API=api.pid))
+        return in_turn(api.url, asks, desk.seconds, desk.meter(API=api.pid))
 
     return run
 
@@ -95,8 +88,7 @@ def _raw(desk: Desk, asks: Sequence[Sequence[Request]]) -> Run:
 def _many_over_http(desk: Desk, api: Api, paths: Sequence[str]) -> Run:
     async def run() -> Figures:
         requests = cycle([get_request(path) for path in paths])
-        source = lambda: next(requests)  # noqa: E731
-        return await closed_loop(api.address, CALLERS, source, desk.seconds, desk.meter(API=api.pid))
+        return await closed_loop(api.address, CALLERS, partial(next, requests), desk.seconds, desk.meter(API=api.pid))
 
     return run
 
@@ -160,7 +152,7 @@ async def _peer(desk: Desk, namespace: str, size: str, postgres: Postgres) -> No
 
 async def _answered_alike(api: Api, postgres: Postgres, asks: Sequence[Ask]) -> list[Ask]:
     """Raises RuntimeError where they are too few to compare."""
-    wire = Wire("http://{}:{}".format(*api.address))
+    wire = Wire(api.url)
     alike = []
     for ask in asks:
         ours: dict[str, Any] = json.loads(wire.ask(Request("GET", ask.ordered())))
@@ -206,7 +198,7 @@ def _check_alike(small: Api, big: Api, paths: Sequence[str]) -> None:
 
 def _totals(api: Api, paths: Sequence[str]) -> list[int]:
     """How many hits each search has."""
-    wire = Wire("http://{}:{}".format(*api.address))
+    wire = Wire(api.url)
     try:
         return [json.loads(wire.ask(Request("GET", path)))["total"]["value"] for path in paths]
     finally:
@@ -251,18 +243,11 @@ async def _run(desk: Desk, options: argparse.Namespace, opened: Mapping[str, Eng
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m bench.search")
-    parser.add_argument("parts", nargs="*", help=f"of {', '.join(PARTS)}; all of them unless some are named")
+    parser = parser_of("bench.search", PARTS)
     parser.add_argument("--showtimes", type=int, default=500_000, help="of the index that most is measured on")
     parser.add_argument("--large", type=int, default=2_000_000, help="of the large one of part scale; 0: not run")
-    parser.add_argument("--seconds", type=float, default=5, help="how long each way is measured")
     parser.add_argument("--rounds", type=int, default=3, help="how often")
-    parser.add_argument("--markdown", type=Path, help="write the tables to this file too")
-    options = parser.parse_args()
-    options.parts = options.parts or list(PARTS)
-    if unknown := set(options.parts) - set(PARTS):
-        parser.error(f"there is no part {', '.join(unknown)}")
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that it ends as after Ctrl-C, leaving nothing behind
+    options = read_options(parser, PARTS)
     report = Report(conditions=machine())
     today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0, tzinfo=None)
     with ExitStack() as stack:
@@ -277,9 +262,7 @@ def main() -> None:
         assert elastic
         desk = Desk(elastic, Catalogue(today), report, options.seconds, options.rounds)
         uvloop.run(_run(desk, options, opened))
-    report.show(Console(width=200))
-    if options.markdown:
-        report.write_markdown(options.markdown)
+    report.tell(options.markdown)
 
 
 if __name__ == "__main__":

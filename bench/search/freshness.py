@@ -15,6 +15,7 @@ import aio_pika
 import httpx2
 from pymongo import AsyncMongoClient
 
+from bench.elastic import drop_indices
 from bench.figures import Figures
 from bench.relevance.world import event_state
 from bench.search.process import running_indexer
@@ -77,9 +78,7 @@ async def _served(elastic: httpx2.AsyncClient, namespace: str) -> None:
 
 
 async def _remove(engines: Engines, namespace: str, topology: Topology, elastic: httpx2.AsyncClient) -> None:
-    listed = await elastic.get(f"/_cat/indices/{namespace}-*", params={"h": "index"})
-    for index in listed.text.split():
-        await elastic.delete(f"/{index}")
+    await drop_indices(elastic, namespace)
     client: AsyncMongoClient[dict[str, Any]]
     async with AsyncMongoClient(engines.mongo) as client:
         for name in await client.list_database_names():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,10 +12,11 @@ from multiprocessing import get_context
 
 import httpx2
 
+from bench.elastic import NDJSON, bulk_lines, own_creation, require_taken
 from bench.entries import entries_of
 from bench.search.catalogue import Catalogue
 from search_index.document import Document, to_document
-from search_index.mapping import KINDS, MAPPINGS, SETTINGS, Kind, alias, new_index_name
+from search_index.mapping import KINDS, SETTINGS, Kind, new_index_name
 
 PROCESSES = 3
 CHUNK = 2_000
@@ -47,12 +47,7 @@ def filled(url: str, namespace: str, first_day: datetime, count: int) -> Iterato
 
 def _create(elastic: httpx2.Client, namespace: str, kind: Kind) -> str:
     name = new_index_name(namespace, kind)
-    body = {
-        "mappings": MAPPINGS[kind],
-        "settings": {**SETTINGS, "refresh_interval": "-1"},
-        "aliases": {alias(namespace, kind): {}},
-    }
-    elastic.put(f"/{name}", json=body).raise_for_status()
+    elastic.put(f"/{name}", json=own_creation(namespace, kind)).raise_for_status()
     return name
 
 
@@ -74,15 +69,9 @@ def _write_chunk(chunk: tuple[str, str, datetime, int, int]) -> None:
 
 
 def _bulk(elastic: httpx2.Client, name: str, documents: list[tuple[str, Document]]) -> None:
-    lines = [json.dumps(line) for id_, document in documents for line in ({"index": {"_id": id_}}, document)]
-    answer = elastic.post(
-        f"/{name}/_bulk",
-        params={"filter_path": "errors,items.*.error"},
-        content="\n".join([*lines, ""]),
-        headers={"content-type": "application/x-ndjson"},
-    )
-    if answer.raise_for_status().json()["errors"]:
-        raise RuntimeError(f"refused by {name}: {answer.text[:500]}")
+    shown = {"filter_path": "errors,items.*.error"}
+    answer = elastic.post(f"/{name}/_bulk", params=shown, content=bulk_lines(documents), headers=NDJSON)
+    require_taken(answer, name)
 
 
 def _settle(elastic: httpx2.Client, name: str) -> None:

@@ -4,19 +4,18 @@ its own."""
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import cycle
 from typing import Any
 
 import asyncpg
 
-from bench.figures import Figures, Meter, spent
+from bench.figures import Figures, Meter
 from bench.search.asks import LIMIT, PARTY, RADIUS_KM, Ask
 from bench.search.catalogue import Catalogue
+from bench.search.wire import Laps
 from search_index.document import EVENT_VIEW, VENUE_VIEW, Row, local_start, to_document
 
 SCHEMA = """
@@ -67,19 +66,12 @@ class Postgres:
 
     async def one_by_one(self, asks: Sequence[Ask], seconds: float, meter: Meter) -> Figures:
         """As `bench.search.wire.in_turn`."""
-        clock = time.perf_counter
         for ask in asks:
             await self.find(ask)
-        latencies: list[float] = []
-        before, start = meter.read(), clock()
-        for ask in cycle(asks):
-            began = clock()
-            if began - start >= seconds:
-                break
+        laps = Laps(asks, seconds, meter)
+        for ask in laps:
             await self.find(ask)
-            latencies.append(clock() - began)
-        took = clock() - start
-        return Figures(len(latencies), took, latencies=sorted(latencies), cpu=spent(before, meter.read()))
+        return laps.figures()
 
 
 def _bounds(ask: Ask) -> Iterator[tuple[str, str]]:

@@ -5,14 +5,17 @@ from __future__ import annotations
 import base64
 import http.client
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import cycle
+from typing import Generic, TypeVar
 from urllib.parse import unquote, urlsplit
 
 from bench.figures import Figures, Meter, spent
 from bench.race import WARM_SECONDS
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -70,13 +73,35 @@ def one_by_one(asks: Sequence[Callable[[], object]], seconds: float, meter: Mete
         ask()
         if clock() > warm:
             break
-    latencies: list[float] = []
-    before, start = meter.read(), clock()
-    for ask in cycle(asks):
-        began = clock()
-        if began - start >= seconds:
-            break
+    laps = Laps(asks, seconds, meter)
+    for ask in laps:
         ask()
-        latencies.append(clock() - began)
-    took = clock() - start
-    return Figures(len(latencies), took, latencies=sorted(latencies), cpu=spent(before, meter.read()))
+    return laps.figures()
+
+
+class Laps(Generic[T]):
+    """All asks in turn, again and again for `seconds`; each lasts from when it is given until the next is wanted."""
+
+    def __init__(self, asks: Sequence[T], seconds: float, meter: Meter) -> None:
+        self._asks = asks
+        self._seconds = seconds
+        self._meter = meter
+        self._latencies: list[float] = []
+        self._took = 0.0
+        self._cpu: dict[str, float] = {}
+
+    def __iter__(self) -> Iterator[T]:
+        clock = time.perf_counter
+        before, start = self._meter.read(), clock()
+        for ask in cycle(self._asks):
+            began = clock()
+            if began - start >= self._seconds:
+                break
+            yield ask
+            self._latencies.append(clock() - began)
+        self._took = clock() - start
+        self._cpu = spent(before, self._meter.read())
+
+    def figures(self) -> Figures:
+        """Of all laps, once they are over."""
+        return Figures(len(self._latencies), self._took, latencies=sorted(self._latencies), cpu=self._cpu)
