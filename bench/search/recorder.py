@@ -11,6 +11,7 @@ import httpx2
 from aiohttp import web
 
 from bench.search.wire import Request
+from search_index.mapping import alias
 from search_service.app import create_app
 from search_service.config import Settings
 
@@ -32,7 +33,7 @@ async def record(url: str, namespace: str, paths: Sequence[str]) -> list[list[Re
             target = f"{url}{request.path_qs}"
             async with session.request(request.method, target, data=body or None, headers=headers) as answer:
                 if request.path.endswith(("/_search", "/_msearch")):
-                    noted.append(_request(request, body))
+                    noted.append(_request(request, body, alias(namespace)))
                 kept = {name: text for name, text in answer.headers.items() if name.lower() not in NOT_PASSED_BACK}
                 return web.Response(status=answer.status, body=await answer.read(), headers=kept)
 
@@ -49,15 +50,21 @@ async def record(url: str, namespace: str, paths: Sequence[str]) -> list[list[Re
             await runner.cleanup()
 
 
-def _request(request: web.Request, body: bytes) -> Request:
-    """As it came, but for the cache, and in plain JSON without the driver's own media types."""
+def _request(request: web.Request, body: bytes, index: str) -> Request:
+    """As it came, but for the cache, of the present (its snapshot is gone when it is asked again), and in plain JSON
+    without the driver's own media types."""
     if request.path.endswith("_msearch"):
         lines = body.splitlines()
-        heads = [json.dumps({**json.loads(head), **UNCACHED}).encode() for head in lines[::2]]
-        lines[::2] = heads
-        return Request(request.method, request.path_qs, b"\n".join([*lines, b""]), "application/x-ndjson")
-    path = f"{request.path_qs}{'&' if request.query_string else '?'}request_cache=false"
-    return Request(request.method, path, body, "application/json")
+        lines[::2] = [json.dumps({**json.loads(head), **UNCACHED}).encode() for head in lines[::2]]
+        lines[1::2] = [_of_the_present(line) for line in lines[1::2]]
+        path = f"/{index}/_msearch?{request.query_string}"
+        return Request(request.method, path, b"\n".join([*lines, b""]), "application/x-ndjson")
+    path = f"/{index}/_search?{request.query_string}{'&' if request.query_string else ''}request_cache=false"
+    return Request(request.method, path, _of_the_present(body), "application/json")
+
+
+def _of_the_present(body: bytes) -> bytes:
+    return json.dumps({name: value for name, value in json.loads(body).items() if name != "pit"}).encode()
 
 
 async def _ask_all(proxy: str, namespace: str, paths: Sequence[str], noted: list[Request]) -> list[list[Request]]:
