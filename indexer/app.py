@@ -7,10 +7,10 @@ from functools import partial
 from indexer.config import Settings
 from indexer.consumers import subscriptions
 from indexer.handlers import Handlers
-from indexer.index import ShowIndex
+from indexer.index import Indices
 from indexer.pusher import Pusher
 from indexer.rebuild import BULK_SECONDS
-from indexer.store import ReadModel
+from indexer.store.rows import ReadModel
 from messaging.consumer import Consumer
 from messaging.topology import Topology
 from search_index.client import open_elasticsearch
@@ -31,10 +31,11 @@ async def worker(settings: Settings, clock: Clock | None = None) -> AsyncIterato
         client = await stack.enter_async_context(open_elasticsearch(settings.elasticsearch_url, seconds=BULK_SECONDS))
         model = ReadModel(database, clock)
         await model.prepare()
-        pusher = Pusher(model, ShowIndex(client, settings.namespace), clock)
+        pusher = Pusher(model, Indices(client, settings.namespace), clock)
         for subscription in subscriptions(Handlers(model, pusher.wake)):
             consumer = Consumer(settings.amqp_url.get_secret_value(), topology, subscription)
             await stack.enter_async_context(consumer.running())
         await stack.enter_async_context(background("index:push", pusher.run))
+        await stack.enter_async_context(background("index:entries", pusher.run_entries))
         await stack.enter_async_context(background("index:sweep", partial(every, SWEEP_SECONDS, model.mark_started)))
         yield

@@ -1,13 +1,14 @@
 """What the read model is made of: each event of the other services as the change that it asks for."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from messaging.events import Availability, EventState, ShowtimeState, VenueState
 
 State = dict[str, Any]
 Kind = Literal["event", "venue"]
+KINDS: tuple[Kind, ...] = ("event", "venue")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +41,25 @@ class AvailabilityChange:
 
 @dataclass(frozen=True, slots=True)
 class Push:
-    """The outcome of bringing one row to Elasticsearch: at which revision, and whether it is in the index now."""
+    """The outcome of bringing one row or entry to Elasticsearch: at which revision, and whether it is in the index now.
 
-    showtime_id: str
+    `noted` are further fields to keep beside that.
+    """
+
+    id: str
     revision: int
     listed: bool
     error: str | None = None
+    noted: State = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """Showtimes of an event or venue have changed: some `appeared` in the index, so many are `gone` from it."""
+
+    part: Part
+    appeared: bool = False
+    gone: int = 0
 
 
 def event_part(state: EventState, *, deleted: bool = False) -> Part:
@@ -105,3 +119,32 @@ def newest_availability(changes: Iterable[AvailabilityChange]) -> list[Availabil
         if known is None or known.version < change.version:
             newest[change.showtime_id] = change
     return list(newest.values())
+
+
+def marks(rows: Iterable[tuple[State, bool]]) -> list[Mark]:
+    """What the entries of events and venues have to learn of these rows, each with whether it is listed now."""
+    found: dict[tuple[Kind, str], Mark] = {}
+    for row, listed in rows:
+        was_listed = row.get("listed", False)
+        for kind in KINDS:
+            part = Part(kind, row[kind][f"{kind}Id"], row[f"{kind}Rank"], row[kind])
+            before = row.get("made", {}).get(kind, part.id)
+            moved = before != part.id
+            appeared, gone = listed and (moved or not was_listed), was_listed and not listed and not moved
+            _add(found, Mark(part, appeared, int(gone)))
+            if moved:
+                # Of the other one nothing is known here but its id, so nothing newer than what is kept.
+                _add(found, Mark(Part(kind, before, -1, {}), gone=int(was_listed)))
+    return list(found.values())
+
+
+def made_of(row: State) -> State:
+    """Of what a row was pushed: what its entries and its freshness are compared with next time."""
+    return {"event": row["event"]["eventId"], "venue": row["venue"]["venueId"], "seats": row.get("availabilityVersion")}
+
+
+def _add(found: dict[tuple[Kind, str], Mark], mark: Mark) -> None:
+    known = found.get((mark.part.kind, mark.part.id), mark)
+    newer = max(known.part, mark.part, key=lambda part: part.rank)
+    gone = mark.gone if known is mark else known.gone + mark.gone
+    found[newer.kind, newer.id] = replace(mark, part=newer, appeared=known.appeared or mark.appeared, gone=gone)

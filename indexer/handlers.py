@@ -5,7 +5,7 @@ from typing import Any
 
 from indexer import domain
 from indexer.domain import Kind, Part, ShowtimeChange
-from indexer.store import ReadModel
+from indexer.store.rows import ReadModel
 from messaging.envelope import Event
 
 DELETED = frozenset({"EventDeleted", "VenueDeleted"})
@@ -22,7 +22,7 @@ class Handlers:
         """Venues, events and showtimes, in any order and any number of times."""
         parts = domain.newest_parts(part for event in events if (part := _part(event)))
         changes = [domain.showtime_change(event.data) for event in events if event.type.startswith("Showtime")]
-        await self._model.remember(parts)
+        await self._model.entries.remember(parts)
         await self._model.fan_out(parts)
         await self._model.merge_showtimes(changes)
         await self._catch_up(changes)
@@ -44,7 +44,7 @@ class Handlers:
         oldest: dict[tuple[Kind, str], int] = {}
         for part in (part for change in changes for part in (change.event, change.venue)):
             oldest[part.kind, part.id] = min(part.rank, oldest.get((part.kind, part.id), part.rank))
-        known = await self._model.known_parts(oldest)
+        known = await self._model.entries.known(oldest)
         await self._model.fan_out([part for part in known if part.rank > oldest[part.kind, part.id]])
 
 

@@ -1,19 +1,30 @@
 """The indexer's side of Elasticsearch: bulk writes under external versions, and the change from one index to the next.
 
-The cluster itself says what is served and what is written to: the alias `…-shows` points at the index that searches
-see, and every index with a write alias of its own gets the live writes.
+The cluster itself says what is served and what is written to: the aliases `…-shows` and `…-entries` point at the
+indices that searches see, and every index with a write alias of its own gets the live writes.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from elasticsearch import AsyncElasticsearch, NotFoundError
 from pydantic_core import to_json
 
+from indexer.domain import Push
 from search_index.document import Document
-from search_index.mapping import MAPPINGS, SETTINGS, alias, index_pattern, new_index_name, write_alias
+from search_index.mapping import (
+    KINDS,
+    MAPPINGS,
+    SETTINGS,
+    Kind,
+    alias,
+    index_pattern,
+    is_current_version,
+    new_index_name,
+    write_alias,
+)
 from service_kit.errors import Unavailable
 
 CONFLICT = 409
@@ -39,30 +50,38 @@ def write(id_: str, revision: int, document: Document | None) -> Write:
     return Write(id_, revision, to_json(document) if document is not None else None)
 
 
-class ShowIndex:
-    def __init__(self, client: AsyncElasticsearch, namespace: str) -> None:
+class SearchIndex:
+    """The index of one kind, or the indices of it while a new one is filled."""
+
+    def __init__(self, client: AsyncElasticsearch, namespace: str, kind: Kind) -> None:
         self._client = client
         self.namespace = namespace
+        self.kind = kind
+        self.alias = alias(namespace, kind)
 
     async def served(self) -> str | None:
         """The index behind the alias."""
         try:
-            found = await self._client.indices.get_alias(name=alias(self.namespace))
+            found = await self._client.indices.get_alias(name=self.alias)
         except NotFoundError:
             return None
         return next(iter(found), None)
 
     async def targets(self) -> list[str]:
-        """Every index that live writes go to: the served one, and one being filled."""
-        found = await self._client.indices.get_alias(index=index_pattern(self.namespace), expand_wildcards="open")
-        return sorted(name for name, index in found.items() if write_alias(name) in index["aliases"])
+        """Every index that live writes go to: the served one, and one being filled. Raises Unavailable without any."""
+        pattern = index_pattern(self.namespace, self.kind)
+        found = await self._client.indices.get_alias(index=pattern, expand_wildcards="open")
+        targets = sorted(name for name, index in found.items() if write_alias(name) in index["aliases"])
+        if not targets:
+            raise Unavailable("There is no index to write to")
+        return targets
 
     async def create(self) -> str:
         """A new, empty index that live writes go to from now on, and that nobody searches yet."""
-        name = new_index_name(self.namespace)
+        name = new_index_name(self.namespace, self.kind)
         await self._client.indices.create(
             index=name,
-            mappings=MAPPINGS["shows"],
+            mappings=MAPPINGS[self.kind],
             settings={**SETTINGS, "refresh_interval": "-1"},
             aliases={write_alias(name): {}},
         )
@@ -115,30 +134,97 @@ class ShowIndex:
             return []
         return [next(iter(item.values())) for item in answer["items"]]
 
-    async def serve(self, name: str) -> None:
-        """Searches and live writes go to `name` alone from now on; every other index goes once it is at rest."""
+    async def make_ready(self, name: str) -> None:
+        """All that was written is seen by searches once they go there, and what is written from now on soon after."""
         await self._client.indices.put_settings(
             index=name, settings={"index.refresh_interval": SETTINGS["refresh_interval"]}
         )
         await self._client.indices.refresh(index=name)
-        served = alias(self.namespace)
-        others = await self.others(name)
-        actions: list[dict[str, Any]] = [{"remove": {"index": other, "alias": "*"}} for other in others]
-        actions.append({"add": {"index": name, "alias": served}})
-        await self._client.indices.update_aliases(actions=actions)
-        if others:
-            # A search that was sent to the old index just now would fail if it vanished under it.
-            await asyncio.sleep(REST_SECONDS)
-            await self.drop(others)
 
     async def others(self, name: str | None) -> list[str]:
         """Every index of ours but `name`."""
-        found = await self._client.indices.get_alias(index=index_pattern(self.namespace), expand_wildcards="open")
+        pattern = index_pattern(self.namespace, self.kind)
+        found = await self._client.indices.get_alias(index=pattern, expand_wildcards="open")
         return sorted(other for other in found if other != name)
 
     async def drop(self, names: Sequence[str]) -> None:
         for name in names:
             await self._client.indices.delete(index=name, ignore_unavailable=True)
+
+
+@dataclass
+class Batch:
+    """What is on its way to one kind of index, and what has become of each of it."""
+
+    writes: list[Write] = field(default_factory=list)
+    pushes: dict[str, Push] = field(default_factory=dict)
+
+    def add(self, id_: str, revision: int, build: Callable[[], Document | None]) -> None:
+        """What `build` makes, or where it makes nothing the deletion. What can't be built must not hold up the rest."""
+        try:
+            one = write(id_, revision, build())
+        except (ValueError, KeyError, TypeError) as error:
+            self.pushes[id_] = Push(id_, revision, listed=False, error=repr(error))
+            return
+        self.writes.append(one)
+        self.pushes[id_] = Push(id_, revision, listed=one.line is not None)
+
+    async def bring(self, index: SearchIndex, targets: Sequence[str]) -> None:
+        refused = await index.write(targets, self.writes) if self.writes else {}
+        for id_, reason in refused.items():
+            self.pushes[id_] = replace(self.pushes[id_], listed=False, error=reason)
+
+
+class Indices:
+    """The indices of both kinds."""
+
+    def __init__(self, client: AsyncElasticsearch, namespace: str) -> None:
+        self._client = client
+        self.shows, self.entries = (SearchIndex(client, namespace, kind) for kind in KINDS)
+        self._all = (self.shows, self.entries)
+
+    async def are_current(self) -> bool:
+        """Whether indices of the present mapping are served."""
+        served = [(await index.served(), index) for index in self._all]
+        return all(name and is_current_version(name, index.namespace, index.kind) for name, index in served)
+
+    async def are_served(self, names: Mapping[Kind, str]) -> bool:
+        return all([await index.served() == names[index.kind] for index in self._all])
+
+    async def can_go_on(self, names: Mapping[Kind, str]) -> bool:
+        """Whether a rebuild into these can be continued: of the present mapping, and written to."""
+        for index in self._all:
+            name = names[index.kind]
+            if not is_current_version(name, index.namespace, index.kind):
+                return False
+            if not await self._client.indices.exists_alias(index=name, name=write_alias(name)):
+                return False
+        return True
+
+    async def create(self) -> dict[Kind, str]:
+        """New, empty ones; what a rebuild that was given up has left behind goes."""
+        for index in self._all:
+            await index.drop(await index.others(await index.served()))
+        return {index.kind: await index.create() for index in self._all}
+
+    async def serve(self, names: Mapping[Kind, str]) -> None:
+        """Searches and live writes go to `names` alone from now on; every other index goes once it is at rest."""
+        actions: list[dict[str, Any]] = []
+        for index in self._all:
+            name = names[index.kind]
+            await index.make_ready(name)
+            actions += [{"remove": {"index": other, "alias": "*"}} for other in await index.others(name)]
+            actions.append({"add": {"index": name, "alias": index.alias}})
+        await self._client.indices.update_aliases(actions=actions)
+        await self.drop_others(names)
+
+    async def drop_others(self, names: Mapping[Kind, str]) -> None:
+        others = [(index, await index.others(names[index.kind])) for index in self._all]
+        if any(found for _, found in others):
+            # A search that was sent to an old index just now would fail if it vanished under it.
+            await asyncio.sleep(REST_SECONDS)
+            for index, found in others:
+                await index.drop(found)
 
 
 def _chunks(writes: Sequence[Write]) -> Iterator[list[Write]]:

@@ -54,11 +54,12 @@ def _words(**options: Any) -> Mapping:
     return {"type": "text", "analyzer": "whitespace", "index_options": "freqs", **options}
 
 
+REFRESH_SECONDS = 0.25
 SETTINGS: Mapping = {
     "number_of_shards": 1,
     "auto_expand_replicas": "0-1",
     # A hold must be seen within a second: 250 ms at the seat map, as much here, the rest for the way.
-    "refresh_interval": "250ms",
+    "refresh_interval": f"{REFRESH_SECONDS * 1_000:.0f}ms",
     # How long the version of a deleted document is remembered: a late, older write must not bring it back.
     "gc_deletes": "1h",
 }

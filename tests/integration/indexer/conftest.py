@@ -12,13 +12,13 @@ from elasticsearch import AsyncElasticsearch
 
 from indexer.config import Settings
 from indexer.handlers import Handlers
-from indexer.index import ShowIndex
+from indexer.index import Indices, SearchIndex
 from indexer.pusher import Pusher
 from indexer.rebuild import ensure_served
-from indexer.store import ReadModel
+from indexer.store.rows import ReadModel
 from marquee.engines import EngineUrls
 from search_index.client import open_elasticsearch
-from search_index.mapping import alias
+from search_index.mapping import Kind, alias
 from service_kit.clock import Clock, ManualClock
 from service_kit.ids import new_id
 from service_kit.mongo import Database, open_database
@@ -45,20 +45,30 @@ class Bench:
     database: Database
     client: AsyncElasticsearch
     model: ReadModel
-    index: ShowIndex
+    indices: Indices
     handlers: Handlers
     pusher: Pusher
 
+    @property
+    def index(self) -> SearchIndex:
+        return self.indices.shows
+
     async def push_all(self) -> None:
+        """Rows, and the entries that they call for."""
+        await self.push_rows()
+        while await self.pusher.push_entries():
+            pass
+
+    async def push_rows(self) -> None:
         while await self.pusher.push_due():
             pass
 
     async def rows(self) -> dict[str, dict[str, Any]]:
         return {row["_id"]: row async for row in self.database["showtimes"].find()}
 
-    async def documents(self) -> dict[str, dict[str, Any]]:
+    async def documents(self, kind: Kind = "shows") -> dict[str, dict[str, Any]]:
         """What searches see, by id."""
-        name = alias(self.settings.namespace)
+        name = alias(self.settings.namespace, kind)
         await self.client.indices.refresh(index=name, ignore_unavailable=True)
         found = await self.client.search(index=name, size=10_000, version=True, ignore_unavailable=True)
         return {hit["_id"]: {**hit["_source"], "version": hit["_version"]} for hit in found["hits"]["hits"]}
@@ -71,11 +81,12 @@ async def open_bench(settings: Settings, clock: Clock) -> AsyncIterator[Bench]:
         client = await stack.enter_async_context(open_elasticsearch(settings.elasticsearch_url, seconds=20))
         model = ReadModel(database, clock)
         await model.prepare()
-        index = ShowIndex(client, settings.namespace)
-        pusher = Pusher(model, index, clock)
-        await ensure_served(model, index, clock)
-        yield Bench(settings, database, client, model, index, Handlers(model, pusher.wake), pusher)
-        await index.drop(await index.others(None))
+        indices = Indices(client, settings.namespace)
+        pusher = Pusher(model, indices, clock)
+        await ensure_served(model, indices, clock)
+        yield Bench(settings, database, client, model, indices, Handlers(model, pusher.wake), pusher)
+        for index in (indices.shows, indices.entries):
+            await index.drop(await index.others(None))
         await database.client.drop_database(database.name)
 
 

@@ -69,7 +69,7 @@ async def test_any_order_and_any_repeat_of_events_ends_the_same(bench: Bench, cl
     first, second = rows[f"a{shift}"], rows[f"b{shift}"]
     assert set(first) - OF_THE_WAY == {
         *("_id", "catalogVersion", "facts", "event", "eventRank", "venue", "venueRank"),
-        *("availability", "availabilityVersion", "listed"),
+        *("availability", "availabilityVersion", "listed", "made"),
     }
     assert first["catalogVersion"] == second["catalogVersion"] == 2
     assert first["event"]["name"] == second["event"]["name"] == "Le Fabuleux Destin"
