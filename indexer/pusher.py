@@ -87,10 +87,10 @@ class Pusher:
                 batch.add(row["_id"], row["revision"], partial(self._document, row, now))
             else:
                 batch.pushes[row["_id"]] = Push(row["_id"], row["revision"], listed=False)
-        await batch.bring(self._indices.shows, targets)
-        brought = [row for row in rows if "facts" in row and not batch.pushes[row["_id"]].error]
-        await self._model.entries.mark(marks((row, batch.pushes[row["_id"]].listed) for row in brought))
-        for row in brought:
+        built = [row for row in rows if "facts" in row and not batch.pushes[row["_id"]].error]
+        changes = marks((row, batch.pushes[row["_id"]].listed) for row in built)
+        await asyncio.gather(batch.bring(self._indices.shows, targets), self._model.entries.mark(changes))
+        for row in built:
             batch.pushes[row["_id"]] = replace(batch.pushes[row["_id"]], noted={"made": made_of(row)})
         await self._model.pushed(list(batch.pushes.values()))
         self._marked.set()

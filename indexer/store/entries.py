@@ -27,6 +27,8 @@ Document = dict[str, Any]
 ENTRY_PAUSE = timedelta(seconds=5)
 # Adding up takes the database at most this fraction of its time, however many showtimes an event has.
 PAUSE_FOR_WORK = 20
+MOST_KEPT = 100_000
+UNKNOWN = -2
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,8 @@ class Entries:
         self._clock = clock
         self._of: dict[Kind, AsyncCollection[Document]] = {"event": database["events"], "venue": database["venues"]}
         self._rows = database["showtimes"]
+        # The rank at least at which each is kept, as far as this process has seen to it.
+        self._kept: dict[tuple[Kind, str], int] = {}
 
     async def prepare(self) -> None:
         for collection in self._of.values():
@@ -66,7 +70,23 @@ class Entries:
     async def mark(self, marks: Iterable[Mark]) -> None:
         """Have entries pushed whose showtimes have changed: at once when it comes to have one or its last one goes."""
         now = self._clock.now()
-        await self._update((one.part, _keep(one.part, _count(one, now))) for one in marks)
+        new: list[Mark] = []
+        alike: dict[tuple[Kind, bool, int], list[str]] = {}
+        for one in marks:
+            if self._kept.get((one.part.kind, one.part.id), UNKNOWN) < one.part.rank:
+                new.append(one)
+            else:
+                alike.setdefault((one.part.kind, one.appeared, one.gone), []).append(one.part.id)
+        await self._update(
+            (one.part, _keep(one.part, _count(one.appeared, one.gone, now, at_once="$newer"))) for one in new
+        )
+        if len(self._kept) > MOST_KEPT:
+            self._kept.clear()
+        self._kept.update({(one.part.kind, one.part.id): one.part.rank for one in new})
+        # The state of most is there already: then one update does for all that changed alike.
+        for (kind, appeared, gone), ids in alike.items():
+            counted = [{"$set": _count(appeared, gone, now, at_once=False)}]
+            await self._of[kind].update_many({"_id": {"$in": ids}}, counted)
 
     async def _update(self, pipelines: Iterable[tuple[Part, list[Document]]]) -> None:
         updates: dict[Kind, list[UpdateOne]] = {kind: [] for kind in KINDS}
@@ -149,11 +169,11 @@ def _keep(part: Part, fields: Document) -> list[Document]:
     ]
 
 
-def _count(mark: Mark, now: datetime) -> Document:
-    remaining = {"$subtract": [{"$ifNull": ["$remaining", 0]}, mark.gone]}
-    new = {"$and": [mark.appeared, {"$not": [{"$ifNull": ["$listed", False]}]}]}
-    last = {"$and": [mark.gone > 0, {"$lte": [remaining, 0]}]}
-    return {"remaining": remaining, **touch(now, True, at_once={"$or": ["$newer", new, last]})}
+def _count(appeared: bool, gone: int, now: datetime, *, at_once: str | bool) -> Document:
+    remaining = {"$subtract": [{"$ifNull": ["$remaining", 0]}, gone]}
+    first = {"$and": [appeared, {"$not": [{"$ifNull": ["$listed", False]}]}]}
+    last = {"$and": [gone > 0, {"$lte": [remaining, 0]}]}
+    return {"remaining": remaining, **touch(now, True, at_once={"$or": [at_once, first, last]})}
 
 
 def _sums(kind: Kind, ids: Sequence[str], now: datetime) -> list[Document]:

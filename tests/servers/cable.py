@@ -14,6 +14,7 @@ class Cable:
         self._ends: set[asyncio.StreamWriter] = set()
         self.url = url
         self.connections = 0
+        self._broken = False
 
     def plug(self, port: int) -> None:
         user, at, _ = self._engine.netloc.rpartition("@")
@@ -24,8 +25,19 @@ class Cable:
         for end in self._ends:
             end.transport.abort()
 
+    def sever(self) -> None:
+        """Every connection is lost, and none can be made until it is mended."""
+        self._broken = True
+        self.cut()
+
+    def mend(self) -> None:
+        self._broken = False
+
     async def connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
+        if self._broken:
+            writer.transport.abort()
+            return
         there, back = await asyncio.open_connection(self._engine.hostname, self._engine.port)
         ends = {writer, back}
         self._ends |= ends
