@@ -90,7 +90,8 @@ def reindex(home: HomeOption) -> None:
 
 
 def audit(home: HomeOption) -> None:
-    """Checks that seat maps and bookings agree, seat for seat; exit code 1 and a list where they do not."""
+    """Checks that seat maps agree with bookings and search with both its sources; exit code 1 and a list where not."""
+    from indexer.audit import audit as check_search
     from inventory_service.app import open_inventory
     from inventory_service.config import Settings as InventorySettings
     from inventory_service.handlers.audit import audit as check
@@ -108,14 +109,14 @@ def audit(home: HomeOption) -> None:
 
     async def run() -> list[str]:
         async with open_database(settings, "inventory") as database, open_inventory(settings, database) as inventory:
-            return await check(inventory)
+            return [*await check(inventory), *await check_search(_settings(home))]
 
     findings = _run(run())
     for finding in findings:
         print(finding)
     if findings:
         raise typer.Exit(1)
-    print("every seat map agrees with its bookings")
+    print("every seat map agrees with its bookings, and search with the catalogue and the seat maps")
 
 
 def admin(

@@ -127,6 +127,14 @@ class Entries:
         while documents := await found.to_list(batch):
             yield [_entry(kind, one) for one in documents]
 
+    async def called_for(self, kind: Kind, batch: int) -> AsyncIterator[list[str]]:
+        """The ids of all that have a showtime to come."""
+        match = {"facts.status": "scheduled", "facts.startsAt": {"$gt": self._clock.now()}}
+        group = {"_id": f"${kind}.{kind}Id"}
+        found = await self._rows.aggregate([{"$match": match}, {"$group": group}], allowDiskUse=True, batchSize=batch)
+        while documents := await found.to_list(batch):
+            yield [one["_id"] for one in documents]
+
     async def shows(self, entries: Sequence[Entry]) -> dict[tuple[Kind, str], Shows]:
         """What the showtimes to come of each add up to; those that have none are left out."""
         found: dict[tuple[Kind, str], Shows] = {}
@@ -137,6 +145,11 @@ class Entries:
                     shows = Shows(sums["count"], sums["next"], sums["booked"], sums["locations"])
                     found[kind, sums["_id"]] = shows
         return found
+
+    async def awaiting(self, kind: Kind, ids: Sequence[str]) -> set[str]:
+        """Those of which a showtime is due, so that they will be told of it."""
+        key = f"{kind}.{kind}Id"
+        return set(await self._rows.distinct(key, {"pushAt": {"$exists": True}, key: {"$in": list(ids)}}))
 
     async def introduce(self, parts: Iterable[Part]) -> None:
         """Have an entry for each of these, which all have showtimes, without pushing it."""

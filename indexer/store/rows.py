@@ -156,6 +156,11 @@ class ReadModel:
         while rows := await found.to_list(batch):
             yield rows
 
+    async def ids_scheduled(self, batch: int) -> AsyncIterator[list[str]]:
+        found = self._showtimes.find(self._scheduled(), {"_id": 1}, sort=[("_id", ASCENDING)], batch_size=batch)
+        while rows := await found.to_list(batch):
+            yield [row["_id"] for row in rows]
+
     async def count_scheduled(self) -> int:
         return await self._showtimes.count_documents(self._scheduled())
 
