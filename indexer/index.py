@@ -112,27 +112,16 @@ class SearchIndex:
 
     async def _outcomes(self, target: str, writes: Sequence[Write]) -> AsyncIterator[tuple[Write, dict[str, Any]]]:
         """Each write with its outcome; those of a request in which all went well are left out."""
-        for chunk in _chunks(writes):
-            for one, item in zip(chunk, await self._bulk(target, chunk), strict=False):
-                yield one, item
-
-    async def _bulk(self, target: str, writes: Sequence[Write]) -> list[dict[str, Any]]:
-        """One `_bulk`; the outcome of each write, or nothing at all where all went well."""
-        lines: list[bytes] = []
-        for one in writes:
-            action = {"_id": one.id, "version": one.revision, "version_type": "external"}
-            lines.append(to_json({"delete" if one.line is None else "index": action}))
-            if one.line is not None:
-                lines.append(one.line)
-        answer = await self._client.bulk(
-            index=write_alias(target),
-            operations=lines,  # type: ignore[arg-type]  # lines of JSON are taken too, as they are
-            require_alias=True,
-            filter_path="errors,items.*.status,items.*.error.type,items.*.error.reason",
-        )
-        if not answer["errors"]:
-            return []
-        return [next(iter(item.values())) for item in answer["items"]]
+        for chunk, lines in requests(writes):
+            answer = await self._client.bulk(
+                index=write_alias(target),
+                operations=lines,  # type: ignore[arg-type]  # lines of JSON are taken too, as they are
+                require_alias=True,
+                filter_path="errors,items.*.status,items.*.error.type,items.*.error.reason",
+            )
+            if answer["errors"]:
+                for one, item in zip(chunk, answer["items"], strict=True):
+                    yield one, next(iter(item.values()))
 
     async def make_ready(self, name: str) -> None:
         """All that was written is seen by searches once they go there, and what is written from now on soon after."""
@@ -225,6 +214,18 @@ class Indices:
             await asyncio.sleep(REST_SECONDS)
             for index, found in others:
                 await index.drop(found)
+
+
+def requests(writes: Sequence[Write]) -> Iterator[tuple[list[Write], list[bytes]]]:
+    """The lines of each `_bulk` request that these take, with the writes in it."""
+    for chunk in _chunks(writes):
+        lines: list[bytes] = []
+        for one in chunk:
+            action = {"_id": one.id, "version": one.revision, "version_type": "external"}
+            lines.append(to_json({"delete" if one.line is None else "index": action}))
+            if one.line is not None:
+                lines.append(one.line)
+        yield chunk, lines
 
 
 def _chunks(writes: Sequence[Write]) -> Iterator[list[Write]]:
