@@ -32,7 +32,6 @@ ENTRIES = 200
 BULK_SECONDS = 30.0
 RENEW_SECONDS = 2.0
 LOOK_SECONDS = 0.5
-MOST_SEEN = 200_000
 
 Progress = Callable[[int, int], None]
 
@@ -109,7 +108,6 @@ class _Filling:
         self._owner = owner
         self._plan = plan
         self._parts = Parts()
-        self._seen: dict[tuple[Kind, str], int] = {}
 
     async def run(self, progress: Progress) -> None:
         """Showtimes first: they tell which entries there have to be."""
@@ -128,25 +126,44 @@ class _Filling:
 
     async def _rows(self, rows: Sequence[Row]) -> tuple[Batch, str, int]:
         """Documents of rows. Where a live write is faster the version conflict says so, and the newer stays."""
-        await self._introduce(rows)
         now, batch = self._clock.now(), Batch()
-        for row in rows:
+        for row in await self._completed(rows):
             if is_listed(row, now):
                 batch.add(row["_id"], row["revision"], partial(to_document, row, self._parts))
         return batch, rows[-1]["_id"], len(rows)
 
-    async def _introduce(self, rows: Sequence[Row]) -> None:
-        """Make sure of an entry for each event and venue: those of before there were entries have none."""
-        if len(self._seen) > MOST_SEEN:
-            self._seen.clear()
+    async def _completed(self, rows: Sequence[Row]) -> list[Row]:
+        """Rows of which no part is unknown: one of each unknown event and venue is read whole, and introduces it."""
+        samples = {(kind, row[kind][f"{kind}Id"]): row for row in rows for kind in KINDS if self._lacks(kind, row)}
+        whole = await self._whole(list(samples.values()))
+        # Another version than its sample has: it, or its sample, has just changed.
+        late = [row for row in rows if any(self._lacks(kind, row) for kind in KINDS)]
+        whole.update(await self._whole(late))
+        return [whole.get(row["_id"], row) for row in rows]
+
+    def _lacks(self, kind: Kind, row: Row) -> bool:
+        return not self._parts.has(kind, row)
+
+    async def _whole(self, rows: Sequence[Row]) -> dict[str, Row]:
+        if not rows:
+            return {}
+        found = await self._model.some(list({row["_id"] for row in rows}))
         new: dict[tuple[Kind, str], Part] = {}
-        for row in rows:
+        for row in found:
             for kind in KINDS:
-                key, rank = (kind, row[kind][f"{kind}Id"]), row[f"{kind}Rank"]
-                if self._seen.get(key, -1) < rank:
-                    self._seen[key] = rank
-                    new[key] = Part(kind, key[1], rank, row[kind])
+                if self._lacks(kind, row) and (part := self._learnt(kind, row)):
+                    new[kind, part.id] = part
+        # Those of before there were entries have none.
         await self._model.entries.introduce(new.values())
+        return {row["_id"]: row for row in found}
+
+    def _learnt(self, kind: Kind, row: Row) -> Part | None:
+        try:
+            self._parts.get(kind, row)
+        except (ValueError, KeyError, TypeError):
+            # Its documents can't be built: told with each of them.
+            return None
+        return Part(kind, row[kind][f"{kind}Id"], row[f"{kind}Rank"], row[kind])
 
     async def _entries(self, entries: Sequence[Entry]) -> tuple[Batch, str, int]:
         return entry_batch(entries, await self._model.entries.shows(entries)), entries[-1].id, len(entries)

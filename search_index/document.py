@@ -1,6 +1,7 @@
 """From a row of the read model to the document in Elasticsearch."""
 
 import re
+from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -8,13 +9,16 @@ from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
 from search_index.folding import indexed_text, keys, stems
+from search_index.mapping import MOST_TOGETHER
 from service_kit.models import rfc3339
 
 Row = Mapping[str, Any]
 Document = dict[str, Any]
+PartKind = Literal["event", "venue"]
 
 # About 40 MB of them.
 MOST_PARTS = 10_000
+COUNTS = tuple(str(count) for count in range(1, MOST_TOGETHER + 1))
 GENRE_SEPARATORS = re.compile(r"[|,;/]")
 
 
@@ -42,17 +46,30 @@ class Parts:
     """Parts of documents, each built once for all showtimes at its version: they are most of the work."""
 
     def __init__(self) -> None:
-        self._kept: dict[tuple[str, str, int], Part] = {}
+        self._kept: OrderedDict[tuple[str, str, int], Part] = OrderedDict()
 
-    def get(self, kind: Literal["event", "venue"], row: Row) -> Part:
-        build, state = (_event_part, row["event"]) if kind == "event" else (_venue_part, row["venue"])
-        key = (kind, state[f"{kind}Id"], row[f"{kind}Rank"])
-        part = self._kept.get(key)
-        if part is None:
-            if len(self._kept) >= MOST_PARTS:
-                self._kept.clear()
-            part = self._kept[key] = build(state)
+    def has(self, kind: PartKind, row: Row) -> bool:
+        """Whether the part of this row is kept; it is for as long as fewer than `MOST_PARTS` others are asked for."""
+        key = _key(kind, row)
+        if key not in self._kept:
+            return False
+        self._kept.move_to_end(key)
+        return True
+
+    def get(self, kind: PartKind, row: Row) -> Part:
+        key = _key(kind, row)
+        if key in self._kept:
+            self._kept.move_to_end(key)
+            return self._kept[key]
+        part = _event_part(row["event"]) if kind == "event" else _venue_part(row["venue"])
+        self._kept[key] = part
+        if len(self._kept) > MOST_PARTS:
+            self._kept.popitem(last=False)
         return part
+
+
+def _key(kind: PartKind, row: Row) -> tuple[str, str, int]:
+    return kind, row[kind][f"{kind}Id"], row[f"{kind}Rank"]
 
 
 def to_document(row: Row, parts: Parts | None = None) -> Document:
@@ -180,7 +197,7 @@ def _bookable(row: Row) -> Document:
 
 
 def _together(seats: Row) -> Document:
-    return {str(count): price for count, price in enumerate(seats.get("together", ()), start=1)}
+    return dict(zip(COUNTS, seats.get("together", ()), strict=False))
 
 
 def _availability_view(availability: Row) -> Document:

@@ -31,6 +31,11 @@ Row = dict[str, Any]
 # At most four writes a second for one showtime.
 PUSH_PAUSE = timedelta(milliseconds=250)
 KEPT_AFTER_END = timedelta(days=30)
+# What an event and a venue say of themselves.
+BULKY = (
+    *(f"event.{name}" for name in ("name", "category", "keywords", "imageUrl", "metadata")),
+    *(f"venue.{name}" for name in ("name", "city", "country", "address")),
+)
 
 
 class ReadModel:
@@ -149,9 +154,15 @@ class ReadModel:
             await self._showtimes.bulk_write(updates, ordered=False)
 
     async def all_scheduled(self, batch: int, after: str = "") -> AsyncIterator[list[Row]]:
-        """Every row with a show to come, in order of id, so that each is met exactly once while writes go on."""
+        """Every row with a show to come, in order of id, so that each is met exactly once while writes go on.
+
+        They come without `BULKY`: reading these again and again for each showtime of an event costs most.
+        """
         found = self._showtimes.find(
-            {"_id": {"$gt": after}, **self._scheduled()}, sort=[("_id", ASCENDING)], batch_size=batch
+            {"_id": {"$gt": after}, **self._scheduled()},
+            dict.fromkeys(BULKY, 0),
+            sort=[("_id", ASCENDING)],
+            batch_size=batch,
         )
         while rows := await found.to_list(batch):
             yield rows
