@@ -10,7 +10,7 @@ S = TypeVar("S")
 B = TypeVar("B")
 
 # Of a batch each: so many on their way at once, and so many read ahead.
-SENT_AT_ONCE = 2
+SENT_AT_ONCE = 4
 READ_AHEAD = 2
 
 
