@@ -9,8 +9,8 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import orjson
 from elasticsearch import AsyncElasticsearch, NotFoundError
-from pydantic_core import to_json
 
 from indexer.domain import Push
 from search_index.document import Document
@@ -47,7 +47,7 @@ class Write:
 
 
 def write(id_: str, revision: int, document: Document | None) -> Write:
-    return Write(id_, revision, to_json(document) if document is not None else None)
+    return Write(id_, revision, orjson.dumps(document) if document is not None else None)
 
 
 class SearchIndex:
@@ -222,7 +222,7 @@ def requests(writes: Sequence[Write]) -> Iterator[tuple[list[Write], list[bytes]
         lines: list[bytes] = []
         for one in chunk:
             action = {"_id": one.id, "version": one.revision, "version_type": "external"}
-            lines.append(to_json({"delete" if one.line is None else "index": action}))
+            lines.append(orjson.dumps({"delete" if one.line is None else "index": action}))
             if one.line is not None:
                 lines.append(one.line)
         yield chunk, lines

@@ -3,15 +3,30 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import orjson
 from elasticsearch import AsyncElasticsearch
+from elasticsearch.serializer import NdjsonSerializer, OrjsonSerializer
 from pydantic import SecretStr
+
+
+class _Lines(NdjsonSerializer):
+    def json_dumps(self, data: object) -> bytes:
+        return orjson.dumps(data)
+
+
+SERIALIZERS = {"application/json": OrjsonSerializer(), "application/x-ndjson": _Lines()}
 
 
 @asynccontextmanager
 async def open_elasticsearch(url: SecretStr, *, seconds: float) -> AsyncIterator[AsyncElasticsearch]:
     """A client whose every request ends within `seconds`; name and password are part of the address."""
     client = AsyncElasticsearch(
-        url.get_secret_value(), request_timeout=seconds, max_retries=0, retry_on_timeout=False, connections_per_node=32
+        url.get_secret_value(),
+        serializers=SERIALIZERS,
+        request_timeout=seconds,
+        max_retries=0,
+        retry_on_timeout=False,
+        connections_per_node=32,
     )
     try:
         yield client

@@ -3,9 +3,9 @@
 from collections.abc import Callable, Coroutine
 from typing import Annotated, Any
 
+import orjson
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.routing import APIRoute
-from pydantic_core import to_json
 
 from search_service.domain import parse_box
 from search_service.handlers import SearchHandlers
@@ -49,7 +49,7 @@ def _handlers(request: Request) -> SearchHandlers:
 
 
 def _json(content: Any, media_type: str = "application/json") -> Response:
-    return Response(to_json(content), media_type=media_type)
+    return Response(orjson.dumps(content), media_type=media_type)
 
 
 @router.get("/shows", response_model=ShowsAnswer)
