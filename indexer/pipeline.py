@@ -3,8 +3,9 @@
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import suppress
 from typing import TypeVar
+
+from service_kit.tasks import stopped
 
 S = TypeVar("S")
 B = TypeVar("B")
@@ -39,10 +40,7 @@ async def pipelined(
         while under_way:
             yield await under_way.popleft()
     finally:
-        for task in (reader, *under_way):
-            task.cancel()
-            with suppress(asyncio.CancelledError, Exception):
-                await task
+        await stopped(reader, *under_way)
 
 
 async def _unless_failed(read: asyncio.Queue[S | None], reader: asyncio.Task[None]) -> S | None:

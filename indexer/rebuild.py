@@ -132,14 +132,19 @@ class _Filling:
                 batch.add(row["_id"], row["revision"], partial(to_document, row, self._parts))
         return batch, rows[-1]["_id"], len(rows)
 
-    async def _completed(self, rows: Sequence[Row]) -> list[Row]:
+    async def _completed(self, rows: Sequence[Row]) -> Sequence[Row]:
         """Rows of which no part is unknown: one of each unknown event and venue is read whole, and introduces it."""
-        samples = {(kind, row[kind][f"{kind}Id"]): row for row in rows for kind in KINDS if self._lacks(kind, row)}
+        lacking = self._lacking(rows)
+        if not lacking:
+            return rows
+        samples = {(kind, row[kind][f"{kind}Id"]): row for kind, row in lacking}
         whole = await self._whole(list(samples.values()))
         # Another version than its sample has: it, or its sample, has just changed.
-        late = [row for row in rows if any(self._lacks(kind, row) for kind in KINDS)]
-        whole.update(await self._whole(late))
+        whole.update(await self._whole([row for _, row in self._lacking(rows)]))
         return [whole.get(row["_id"], row) for row in rows]
+
+    def _lacking(self, rows: Sequence[Row]) -> list[tuple[Kind, Row]]:
+        return [(kind, row) for row in rows for kind in KINDS if self._lacks(kind, row)]
 
     def _lacks(self, kind: Kind, row: Row) -> bool:
         return not self._parts.has(kind, row)

@@ -32,13 +32,15 @@ def is_listed(row: Row, now: datetime) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """What documents say of an event or a venue. `every` is each word of it once, `stems` the stem of each."""
+    """What documents say of an event or a venue. `fields` stand in the document itself; `every` is each word of it
+    once, `stems` the stem of each."""
 
+    fields: dict[str, Any]
     shown: dict[str, list[str]]
     keys: dict[str, list[str]]
     words: dict[str, str]
-    every: tuple[str, ...]
-    stems: tuple[str, ...]
+    every: str
+    stems: str
     view: dict[str, Any]
 
 
@@ -46,10 +48,13 @@ class Parts:
     """Parts of documents, each built once for all showtimes at its version: they are most of the work."""
 
     def __init__(self) -> None:
-        self._kept: OrderedDict[tuple[str, str, int], Part] = OrderedDict()
+        self._kept: OrderedDict[tuple[str, int], Part] = OrderedDict()
 
     def has(self, kind: PartKind, row: Row) -> bool:
-        """Whether the part of this row is kept; it is for as long as fewer than `MOST_PARTS` others are asked for."""
+        """Whether the part of this row is kept; it is for as long as fewer than `MOST_PARTS` others are asked for.
+
+        Of such a part the row needs nothing but its id and rank.
+        """
         key = _key(kind, row)
         if key not in self._kept:
             return False
@@ -58,18 +63,21 @@ class Parts:
 
     def get(self, kind: PartKind, row: Row) -> Part:
         key = _key(kind, row)
-        if key in self._kept:
+        part = self._kept.get(key)
+        if part is None:
+            part = self._kept[key] = _event_part(row["event"]) if kind == "event" else _venue_part(row["venue"])
+            if len(self._kept) > MOST_PARTS:
+                self._kept.popitem(last=False)
+        else:
             self._kept.move_to_end(key)
-            return self._kept[key]
-        part = _event_part(row["event"]) if kind == "event" else _venue_part(row["venue"])
-        self._kept[key] = part
-        if len(self._kept) > MOST_PARTS:
-            self._kept.popitem(last=False)
         return part
 
 
-def _key(kind: PartKind, row: Row) -> tuple[str, str, int]:
-    return kind, row[kind][f"{kind}Id"], row[f"{kind}Rank"]
+def _key(kind: PartKind, row: Row) -> tuple[str, int]:
+    # Ids are of UUIDs, so an event never has a venue's.
+    return (
+        (row["event"]["eventId"], row["eventRank"]) if kind == "event" else (row["venue"]["venueId"], row["venueRank"])
+    )
 
 
 def to_document(row: Row, parts: Parts | None = None) -> Document:
@@ -78,24 +86,22 @@ def to_document(row: Row, parts: Parts | None = None) -> Document:
     event = parts.get("event", row) if parts else _event_part(row["event"])
     venue = parts.get("venue", row) if parts else _venue_part(row["venue"])
     starts_at = rfc3339(facts["startsAt"].astimezone(UTC))
-    local = local_start(facts["startsAt"], row["venue"]["timezone"])
-    location = row["venue"]["location"]
+    local = local_start(facts["startsAt"], venue.fields["timezone"])
     return {
         "showtimeId": row["_id"],
-        "eventId": row["event"]["eventId"],
-        "venueId": row["venue"]["venueId"],
+        **event.fields,
+        **venue.fields,
         "startsAt": starts_at,
         "localStart": local,
         "localDay": local[:10],
-        "timezone": row["venue"]["timezone"],
-        "location": {"lat": location["lat"], "lon": location["lon"]},
         "facets": {**event.shown, **venue.shown},
         "keys": {**event.keys, **venue.keys},
         "words": {
             **event.words,
             **venue.words,
-            "all": " ".join(dict.fromkeys((*event.every, *venue.every))),
-            "stems": " ".join(dict.fromkeys((*event.stems, *venue.stems))),
+            # A word of both is there twice, for nothing is scored by how often it is in these two.
+            "all": f"{event.every} {venue.every}",
+            "stems": f"{event.stems} {venue.stems}",
         },
         "currency": facts["currency"],
         **_bookable(row),
@@ -126,28 +132,39 @@ def _event_part(event: Row) -> Part:
         "genre": indexed_text(" ".join([*genres, event["category"]])),
     }
     title_keys = {"title": [key for name in names for key in keys(name)]}
-    return _part(shown, title_keys, words, {name: event.get(name) for name in EVENT_VIEW})
+    view = {name: event.get(name) for name in EVENT_VIEW}
+    return _part({"eventId": event["eventId"]}, shown, title_keys, words, view)
 
 
 def _venue_part(venue: Row) -> Part:
-    shown = {"city": [venue["city"]]}
+    location = venue["location"]
+    fields = {
+        "venueId": venue["venueId"],
+        "timezone": venue["timezone"],
+        "location": {"lat": location["lat"], "lon": location["lon"]},
+    }
     words = {
         "venue": indexed_text(venue["name"]),
         "city": indexed_text(venue["city"]),
         "district": indexed_text(venue["address"].get("district") or ""),
     }
-    part = _part(shown, {"venue": keys(venue["name"])}, words, {name: venue.get(name) for name in VENUE_VIEW})
+    view = {name: venue.get(name) for name in VENUE_VIEW}
+    part = _part(fields, {"city": [venue["city"]]}, {"venue": keys(venue["name"])}, words, view)
     # A venue is its id and its name when counted, and its name when compared.
     part.shown["venue"] = [f"{venue['venueId']} {venue['name']}"]
     return part
 
 
 def _part(
-    shown: dict[str, list[str]], named: dict[str, list[str]], words: dict[str, str], view: dict[str, Any]
+    fields: dict[str, Any],
+    shown: dict[str, list[str]],
+    named: dict[str, list[str]],
+    words: dict[str, str],
+    view: dict[str, Any],
 ) -> Part:
     compared = {name: [key for value in values for key in keys(value)] for name, values in shown.items()}
     every = " ".join(dict.fromkeys(" ".join(words.values()).split()))
-    return Part(shown, {**named, **compared}, words, tuple(every.split()), tuple(stems(every).split()), view)
+    return Part(fields, shown, {**named, **compared}, words, every, stems(every), view)
 
 
 def _given(value: str | None) -> list[str]:

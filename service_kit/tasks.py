@@ -7,13 +7,14 @@ import os
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from service_kit.logs import get_logger
 from service_kit.problems import is_outage
 
 log = get_logger(__name__)
 OUTAGE_PAUSE_SECONDS = 1.0
+CANCELLED_AGAIN_SECONDS = 0.1
 
 Step = Callable[[], Awaitable[None]]
 K = TypeVar("K")
@@ -68,6 +69,17 @@ async def background(name: str, loop: Step) -> AsyncIterator[asyncio.Task[None]]
         task.cancel()
         with suppress(asyncio.CancelledError):
             await task
+
+
+async def stopped(*tasks: asyncio.Task[Any]) -> None:
+    """Cancel `tasks` until they have ended, however they do: a driver may swallow a cancellation."""
+    while running := {task for task in tasks if not task.done()}:
+        for task in running:
+            task.cancel()
+        await asyncio.wait(running, timeout=CANCELLED_AGAIN_SECONDS)
+    for task in tasks:
+        # Looked at, so that nobody complains of it.
+        _ = task.cancelled() or task.exception()
 
 
 async def every(seconds: float, step: Step) -> None:

@@ -31,10 +31,10 @@ Row = dict[str, Any]
 # At most four writes a second for one showtime.
 PUSH_PAUSE = timedelta(milliseconds=250)
 KEPT_AFTER_END = timedelta(days=30)
-# What an event and a venue say of themselves.
-BULKY = (
-    *(f"event.{name}" for name in ("name", "category", "keywords", "imageUrl", "metadata")),
-    *(f"venue.{name}" for name in ("name", "city", "country", "address")),
+# Of an event and a venue that are known: which they are.
+BRIEF = (
+    *("facts.status", "facts.startsAt", "facts.currency", "facts.priceFrom", "availability", "revision"),
+    *("event.eventId", "event.deleted", "eventRank", "venue.venueId", "venue.deleted", "venueRank"),
 )
 
 
@@ -156,11 +156,11 @@ class ReadModel:
     async def all_scheduled(self, batch: int, after: str = "") -> AsyncIterator[list[Row]]:
         """Every row with a show to come, in order of id, so that each is met exactly once while writes go on.
 
-        They come without `BULKY`: reading these again and again for each showtime of an event costs most.
+        They come with `BRIEF` alone: reading again and again what an event and a venue say of themselves costs most.
         """
         found = self._showtimes.find(
             {"_id": {"$gt": after}, **self._scheduled()},
-            dict.fromkeys(BULKY, 0),
+            dict.fromkeys(BRIEF, 1),
             sort=[("_id", ASCENDING)],
             batch_size=batch,
         )
