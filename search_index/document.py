@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
-from search_index.folding import indexed_text, keys, stems
+from search_index.folding import indexed_text, keys, name_keys, stems
 from search_index.mapping import MOST_TOGETHER
 from service_kit.models import rfc3339
 
@@ -131,7 +131,7 @@ def _event_part(event: Row) -> Part:
         "keywords": indexed_text(" ".join(event["keywords"])),
         "genre": indexed_text(" ".join([*genres, event["category"]])),
     }
-    title_keys = {"title": [key for name in names for key in keys(name)]}
+    title_keys = {"title": [key for name in names for key in name_keys(name)]}
     view = {name: event.get(name) for name in EVENT_VIEW}
     return _part({"eventId": event["eventId"]}, shown, title_keys, words, view)
 
@@ -149,7 +149,7 @@ def _venue_part(venue: Row) -> Part:
         "district": indexed_text(venue["address"].get("district") or ""),
     }
     view = {name: venue.get(name) for name in VENUE_VIEW}
-    part = _part(fields, {"city": [venue["city"]]}, {"venue": keys(venue["name"])}, words, view)
+    part = _part(fields, {"city": [venue["city"]]}, {"venue": name_keys(venue["name"])}, words, view)
     # A venue is its id and its name when counted, and its name when compared.
     part.shown["venue"] = [f"{venue['venueId']} {venue['name']}"]
     return part

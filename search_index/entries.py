@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 from search_index.document import Document, Row
-from search_index.folding import indexed_text, keys, stems
+from search_index.folding import indexed_text, name_keys, stems
 from service_kit.models import rfc3339
 
 EntryKind = Literal["event", "venue"]
@@ -41,7 +41,7 @@ def to_entry(kind: EntryKind, state: Row, shows: Shows) -> Document:
     return {
         "kind": kind,
         "id": state[f"{kind}Id"],
-        "keys": {"title": [key for name in names for key in keys(name)]},
+        "keys": {"title": [key for name in names for key in name_keys(name)]},
         "words": {"title": title, "stems": stems(title)},
         "locations": list(shows.locations)[:MOST_LOCATIONS],
         "nextStart": rfc3339(shows.next_start.astimezone(UTC)),

@@ -102,6 +102,11 @@ def keys(text: str) -> list[str]:
     return [" ".join(way) for way in spellings(text)]
 
 
+def name_keys(text: str) -> list[str]:
+    """As `keys`, and as one word: `Star Wars` is found by `starwars`."""
+    return list(dict.fromkeys([*keys(text), "".join(words(text))]))
+
+
 def _words(folded: str, *, joined: bool = False, endings: bool = True) -> tuple[str, ...]:
     found: list[str] = []
     for chunk in folded.split():

@@ -10,7 +10,7 @@ from service_kit.ids import new_id
 
 # Part of every index name. A change to the fields below or to the folding needs the next number: at its next start the
 # indexer fills a new index and serves the old one until that is full.
-MAPPING_VERSION = 2
+MAPPING_VERSION = 3
 
 Mapping = dict[str, Any]
 

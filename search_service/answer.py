@@ -130,14 +130,13 @@ def place_item(place: Place) -> Item:
     }
 
 
-def suggestions(text: str, events: list[Hit], venues: list[Hit], places: list[Place]) -> list[Item]:
-    """One list, the better matches first, and among equals an event, a venue and a place in turn.
+def suggestions(text: str, entries: list[Hit], places: list[Place]) -> list[Item]:
+    """One list, the better matches first, and among equals an entry and a place in turn, each in its own order.
 
     Names that are only similar are for who has made a typo: they are left out where a name begins as typed.
     """
     found = [
-        *((_tier(hit), at, _event_suggestion(hit["_source"]["view"]["event"])) for at, hit in enumerate(events)),
-        *((_tier(hit), at, _venue_suggestion(hit["_source"]["view"]["venue"])) for at, hit in enumerate(venues)),
+        *((_tier(hit), at, _entry_suggestion(hit["_source"])) for at, hit in enumerate(entries)),
         *((_place_tier(text, place), at, _place_suggestion(place)) for at, place in enumerate(places)),
     ]
     begun = [one for one in found if one[0] >= boosts.LAST_WORD_BEGUN]
@@ -158,6 +157,10 @@ def _place_tier(text: str, place: Place) -> float:
 
 def _place_suggestion(place: Place) -> Item:
     return {"kind": "place", "text": place.name, **place_item(place)}
+
+
+def _entry_suggestion(entry: Item) -> Item:
+    return _event_suggestion(entry["view"]) if entry["kind"] == "event" else _venue_suggestion(entry["view"])
 
 
 def _event_suggestion(event: Item) -> Item:

@@ -34,6 +34,12 @@ CLOSENESS_PIVOT = "4km"
 SOONNESS = 4.0
 SOONNESS_PIVOT = "2d"
 
+# Of suggestions: seats sold by their order of magnitude (10,000 of them count four times this), and how close one of
+# the places is.
+BOOKED = 2.0
+SUGGESTED_CLOSENESS = 12.0
+SUGGESTED_PIVOT = "15km"
+
 # Typos: none in words below 4 letters, two from 8 letters on; the first letter is right.
 FUZZINESS = "AUTO:4,8"
 FUZZY_PREFIX = 1

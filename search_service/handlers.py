@@ -166,10 +166,9 @@ class SearchHandlers:
     async def suggest(self, text: str, point: Point | None, limit: int) -> Answer:
         if not text:
             return {"items": []}
-        bodies = query.suggest_bodies(text, point, now=self._clock.now(), size=limit)
-        events, venues = (found["hits"]["hits"] for found in await self._store.search(*bodies))
+        found = await self._store.entries(query.suggest_body(text, point, limit))
         places = self._gazetteer.starting_with(text, SUGGESTED_PLACES, _near(point))
-        return {"items": answer.suggestions(text, events, venues, places)[:limit]}
+        return {"items": answer.suggestions(text, found["hits"]["hits"], places)[:limit]}
 
     def places(self, text: str, point: Point | None, limit: int) -> Answer:
         """Cities of that name, then those whose name begins so."""

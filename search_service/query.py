@@ -124,22 +124,17 @@ def _by_price(search: Search) -> Body:
     return {together(search) if search.seats_together is not None else "price": cheapest}
 
 
-def suggest_bodies(text: str, point: Point | None, *, now: datetime, size: int) -> list[Body]:
-    """One body for events and one for venues, each found once however many showtimes it has."""
-    closeness = list(_closeness(point, now))
-    return [
-        {
-            "size": size,
-            "_source": [f"view.{kind}"],
-            "track_total_hits": False,
-            "query": {
-                "bool": {
-                    "filter": [upcoming(now)],
-                    "must": [words.beginning(text, field=field, key=key)],
-                    "should": closeness,
-                }
-            },
-            "collapse": {"field": f"{kind}Id"},
-        }
-        for kind, field, key in (("event", "words.title", "keys.title"), ("venue", "words.venue", "keys.venue"))
-    ]
+def suggest_body(text: str, point: Point | None, size: int) -> Body:
+    """Entries by how their name matches, and among equals those most booked and nearest."""
+    booked = {"field": "booked", "modifier": "log1p", "missing": 0}
+    within: list[Clause] = [{"function_score": {"field_value_factor": booked, "boost": boosts.BOOKED}}]
+    if point:
+        close = {"field": "locations", "origin": position(point), "pivot": boosts.SUGGESTED_PIVOT}
+        within.append({"distance_feature": {**close, "boost": boosts.SUGGESTED_CLOSENESS}})
+    return {
+        "size": size,
+        "_source": ["kind", "view"],
+        "track_total_hits": False,
+        "query": {"bool": {"must": [words.beginning(text)], "should": within}},
+        "sort": [{"_score": "desc"}, {"id": "asc"}],
+    }

@@ -6,13 +6,14 @@ from functools import cache
 from importlib.resources import files
 from typing import Any, Literal
 
-from search_index.folding import spellings, stems, words
+from search_index.folding import name_keys, spellings, stems, words
 from search_service import boosts
 
 Clause = dict[str, Any]
 # How strictly words match: all of them (the last may be a beginning), all but for typos, some of them.
 Match = Literal["all", "similar", "some"]
 MATCHES: tuple[Match, ...] = ("all", "similar", "some")
+NAMES = ("title", "venue")
 NOTHING: Clause = {"match_none": {}}
 
 
@@ -59,8 +60,8 @@ def ranked(text: str) -> tuple[Clause, list[Clause]]:
     if not forms:
         return NOTHING, []
     tiers = [
-        _constant({"terms": {"keys.title": forms}}, boosts.EXACT_TITLE),
-        _constant({"terms": {"keys.venue": forms}}, boosts.EXACT_VENUE),
+        _constant(_called(text, "title"), boosts.EXACT_TITLE),
+        _constant(_called(text, "venue"), boosts.EXACT_VENUE),
     ]
     for form in forms:
         tiers += [
@@ -83,6 +84,7 @@ def ranked(text: str) -> tuple[Clause, list[Clause]]:
 def matching(text: str, match: Match) -> Clause:
     """Unscored: the showtimes whose words match so strictly or more."""
     clauses = [clause for form in phrasings(text) for clause in _matching(form, match)]
+    clauses += [_called(text, of) for of in NAMES]
     clauses += [_all_words("words.all", other) for form in phrasings(text)[:1] for other in otherwise(form)]
     return _any(clauses)
 
@@ -99,8 +101,7 @@ def _matching(form: str, match: Match) -> Iterator[Clause]:
 
 def named(text: str) -> Clause:
     """Unscored: shows whose title or venue is called exactly so."""
-    forms = phrasings(text)
-    return _any([{"terms": {f"keys.{of}": forms}} for of in ("title", "venue")] if forms else [])
+    return _any([_called(text, of) for of in NAMES])
 
 
 def in_one_name(text: str) -> Clause:
@@ -109,19 +110,25 @@ def in_one_name(text: str) -> Clause:
     return _any([_last_word_begun(field, form) for form in phrasings(text) for field in fields])
 
 
-def beginning(text: str, *, field: str, key: str) -> Clause:
-    """As-you-type on one field: exact before begun before similar."""
+def beginning(text: str) -> Clause:
+    """As-you-type on the names of entries: exact before begun before similar."""
     forms = phrasings(text)
     if not forms:
         return NOTHING
-    tiers = [_constant({"terms": {key: forms}}, boosts.EXACT_TITLE)]
+    tiers = [_constant(_called(text, "title"), boosts.EXACT_TITLE)]
     for form in forms:
         tiers += [
-            _constant({"prefix": {key: {"value": form}}}, boosts.ALL_IN_TITLE),
-            _constant(_last_word_begun(field, form), boosts.LAST_WORD_BEGUN),
-            _constant(_similar(field, form), boosts.SIMILAR_WORDS),
+            _constant({"prefix": {"keys.title": {"value": form}}}, boosts.ALL_IN_TITLE),
+            _constant(_last_word_begun("words.title", form), boosts.LAST_WORD_BEGUN),
+            _constant(_all_words("words.stems", stems(form)), boosts.SAME_STEMS),
+            _constant(_similar("words.title", form), boosts.SIMILAR_WORDS),
         ]
     return {"dis_max": {"queries": tiers}}
+
+
+def _called(text: str, of: str) -> Clause:
+    """Exactly so in one of the spellings, or but for blanks."""
+    return {"terms": {f"keys.{of}": list(dict.fromkeys([*phrasings(text), *name_keys(text)[-1:]]))}}
 
 
 def match_of(score: float) -> Match:

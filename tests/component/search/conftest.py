@@ -121,6 +121,9 @@ def compose(programme: Programme) -> None:
     programme.seat("wide", standard=(40, 8, 1500))
     programme.seat("wheelchair", standard=(2, 1, 1400), wheelchair=(4, 2, 1400))
     programme.seat("sold out", standard=(0, 0, 1000))
+    for title, lon, free in (("Harbour Lights", -0.2, 10), ("Harbour Nights", -0.2, 50), ("Harbour", -3.9, 50)):
+        programme.add(title, title, venue(f"Pier {title}", "Accra", 5.6, lon, timezone="Africa/Accra"), evening)
+        programme.seat(title, standard=(free, 1, 1000))
     for number in range(310):
         screen = venue(f"Page {number % 7}", "Suva", -18.1, 178.4 + number % 7 / 100)
         programme.add(f"page{number}", "Paging", screen, evening)

@@ -5,6 +5,8 @@ from typing import Any
 import httpx2
 import pytest
 
+from tests.component.search.conftest import Finder
+
 
 async def suggest(client: httpx2.AsyncClient, **params: Any) -> list[dict[str, Any]]:
     answer = await client.get("/api/v1/search/suggest", params=params)
@@ -39,6 +41,23 @@ async def test_similar_names_are_left_out_where_a_name_begins_as_typed(client: h
 async def test_what_is_named_exactly_so_comes_first(client: httpx2.AsyncClient) -> None:
     assert (await suggest(client, q="dune"))[0]["id"] == "event-Dune"
     assert (await suggest(client, q="paris"))[0]["kind"] == "place"
+
+
+async def test_among_titles_alike_the_most_booked_is_suggested_first_unless_another_is_near(
+    client: httpx2.AsyncClient,
+) -> None:
+    booked = [item["text"] for item in await suggest(client, q="harbour ") if item["kind"] == "event"]
+    assert booked == ["Harbour", "Harbour Lights", "Harbour Nights"]
+    assert (await suggest(client, q="pier"))[0]["text"] == "Pier Harbour Lights"
+    assert (await suggest(client, q="pier", lat=5.6, lon=-3.9))[0]["text"] == "Pier Harbour"
+
+
+@pytest.mark.parametrize("typed", ["starwars", "starwa", "star wars"])
+async def test_a_title_of_two_words_is_found_as_one(client: httpx2.AsyncClient, find: Finder, typed: str) -> None:
+    assert (await suggest(client, q=typed))[0]["text"] == "Star Wars"
+    if typed != "starwa":
+        assert (await find.names(query=typed))[0] == "Star Wars"
+        assert await find.names(query=typed, sort="soonest") == ["Star Wars"]
 
 
 async def test_the_nearest_venue_is_suggested_first(client: httpx2.AsyncClient) -> None:
