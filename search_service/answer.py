@@ -98,7 +98,7 @@ def interpreted(search: Search, reading: Reading, match: Match | None, near: Pla
     return {
         "words": words or None,
         "match": match if words else None,
-        "place": place_item(place) if place else None,
+        "place": _place(place) if place else None,
         "when": day,
         "parts": [{"kind": part.kind, "text": part.text, "value": str(part.value)} for part in reading.parts],
     }
@@ -117,6 +117,11 @@ def near_miss(way: Relaxed, found: dict[str, Any], point: Point | None) -> Item:
 
 
 def place_item(place: Place) -> Item:
+    """As a place is looked up; elsewhere its many names say nothing."""
+    return {**_place(place), "alternateNames": list(place.alternate_names)}
+
+
+def _place(place: Place) -> Item:
     return {
         "name": place.name,
         "country": place.country,
@@ -126,7 +131,6 @@ def place_item(place: Place) -> Item:
         "timezone": place.timezone,
         "geonameId": place.geonameid,
         "region": place.admin1,
-        "alternateNames": list(place.alternate_names),
     }
 
 
@@ -156,7 +160,7 @@ def _place_tier(text: str, place: Place) -> float:
 
 
 def _place_suggestion(place: Place) -> Item:
-    return {"kind": "place", "text": place.name, **place_item(place)}
+    return {"kind": "place", "text": place.name, **_place(place)}
 
 
 def _entry_suggestion(entry: Item) -> Item:

@@ -1,7 +1,7 @@
 """One function per use case: find shows, suggest, look up places, fill the map."""
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -39,7 +39,7 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One page of what a reading of a search finds, and how strictly the words matched."""
+    """One page of what a reading of a search finds, how strictly its words matched, and what is near if nothing is."""
 
     reading: Reading
     match: Match
@@ -49,6 +49,7 @@ class Page:
     counts: Answer | None
     groups: Answer | None
     snapshot: str
+    near_misses: list[Answer] = field(default_factory=list)
 
 
 class SearchHandlers:
@@ -67,7 +68,6 @@ class SearchHandlers:
         page = await (self._next_page(search, asked) if position else self._first_page(search, asked))
         understood = page.reading.search
         items = answer.show_items(understood, page.hits, page.groups)
-        lost = not items and position is None
         return {
             "items": items,
             "total": answer.total(understood, page.found),
@@ -76,7 +76,7 @@ class SearchHandlers:
             if understood.text and page.match != "all"
             else None,
             "interpretedAs": answer.interpreted(search, page.reading, page.match if items else None, place),
-            "nearMisses": await self._near_misses(page.reading, asked) if lost else [],
+            "nearMisses": page.near_misses,
             "nextCursor": self._following(search, page, asked),
         }
 
@@ -85,14 +85,21 @@ class SearchHandlers:
         reading = understand(search, self._gazetteer)
         literally = Reading(search)
         if not reading.parts:
-            return await self._page(literally, asked)
+            return await self._or_near(await self._page(literally, asked), asked)
         called, page = await asyncio.gather(
             self._is_called(search.text, whole=not reading.search.text), self._page(reading, asked)
         )
         if page.hits and page.match != "some" and not called:
             return page
         plain = await self._page(literally, asked)
-        return plain if plain.hits else page
+        if page.hits or (plain.hits and plain.match != "some"):
+            return plain if plain.hits else page
+        # Rather what there would be another day, or further away, than shows that have some of the words.
+        near = await self._or_near(page, asked)
+        return plain if plain.hits and not near.near_misses else near
+
+    async def _or_near(self, page: Page, asked: Asked) -> Page:
+        return page if page.hits else replace(page, near_misses=await self._near_misses(page.reading, asked))
 
     async def _next_page(self, search: Search, asked: Asked) -> Page:
         understood = asked.position is not None and asked.position.understood
@@ -152,7 +159,7 @@ class SearchHandlers:
 
     async def _near_misses(self, reading: Reading, asked: Asked) -> list[Answer]:
         """What there would be with one wish less, counted in one request."""
-        ways = list(relaxed(reading.search, asked.now))
+        ways = list(relaxed(reading, asked.now))
         if not ways:
             return []
         bodies = [query.count_body(way.search, now=asked.now, asked_at=asked.at) for way in ways]

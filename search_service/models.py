@@ -197,6 +197,9 @@ class PlaceItem(Model):
     timezone: str
     geoname_id: int
     region: str
+
+
+class FoundPlace(PlaceItem):
     alternate_names: list[str]
 
 
@@ -259,7 +262,6 @@ class Suggestion(Model):
     timezone: str | None = None
     geoname_id: int | None = None
     region: str | None = None
-    alternate_names: list[str] | None = None
 
 
 class SuggestAnswer(Model):
@@ -267,7 +269,7 @@ class SuggestAnswer(Model):
 
 
 class PlacesAnswer(Model):
-    items: list[PlaceItem]
+    items: list[FoundPlace]
 
 
 class FeatureCollection(Model):

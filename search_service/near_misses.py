@@ -3,9 +3,11 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from math import ceil
+from typing import Literal
 
 from search_service.domain import FURTHEST_METRES, Bound, NamedDay, Search, latest
+from search_service.understanding import Reading
 
 Kind = Literal["wider", "later", "seats", "price"]
 WIDER = (4.0, 20.0)
@@ -18,23 +20,47 @@ class Relaxed:
 
     kind: Kind
     search: Search
-    parameters: dict[str, Any]
+    parameters: dict[str, str | None]
 
 
-def relaxed(search: Search, now: datetime) -> Iterator[Relaxed]:
-    """Each leaves out or widens one wish of `search`."""
+def relaxed(reading: Reading, now: datetime) -> Iterator[Relaxed]:
+    """Each leaves out or widens one wish of a search, whether it stands in a parameter or in the words."""
+    said = _said(reading)
+    for way in _relaxed(reading.search, now):
+        yield replace(way, parameters={**said, **way.parameters})
+
+
+def _said(reading: Reading) -> dict[str, str | None]:
+    """What was understood of the words as parameters, beside what is left as words."""
+    kinds, search = {part.kind for part in reading.parts}, reading.search
+    if not kinds:
+        return {}
+    said: dict[str, str | None] = {"query": search.text or None}
+    if kinds & {"place", "distance"} and search.point and search.radius:
+        said |= {"lat": f"{search.point.lat}", "lon": f"{search.point.lon}", "distance": f"{search.radius:.3f}m"}
+    if "time" in kinds and isinstance(search.start, NamedDay):
+        said |= {"startDate": search.start.name, "endDate": search.start.name}
+    if "price" in kinds:
+        said["maxPrice"] = f"{search.max_price}"
+    if "party" in kinds:
+        said["seatsTogether"] = f"{search.seats_together}"
+    return said
+
+
+def _relaxed(search: Search, now: datetime) -> Iterator[Relaxed]:
     if search.point and search.radius:
         for times in WIDER:
-            radius = min(search.radius * times, FURTHEST_METRES)
-            wider = replace(search, radius=radius)
-            yield Relaxed("wider", wider, {"distance": f"{radius / 1000:.0f}km"})
+            kilometres = min(ceil(search.radius * times / 1_000), FURTHEST_METRES // 1_000)
+            yield Relaxed("wider", replace(search, radius=kilometres * 1_000), {"distance": f"{kilometres:.0f}km"})
     if search.end:
-        until = now + LATER
+        until = now.replace(microsecond=0) + LATER
         sooner = latest(search.end, now) < until.replace(tzinfo=None)
-        start = None if isinstance(search.start, NamedDay) else search.start
-        later = replace(search, start=start, end=Bound(until, zoned=True) if sooner else None)
-        end = until.isoformat(timespec="seconds") if sooner else None
-        yield Relaxed("later", later, {"startDate": None, "endDate": end})
+        end = until.isoformat() if sooner else None
+        later = replace(search, end=Bound(until, zoned=True) if sooner else None)
+        if isinstance(search.start, NamedDay):
+            yield Relaxed("later", replace(later, start=None), {"startDate": None, "endDate": end})
+        else:
+            yield Relaxed("later", later, {"endDate": end})
     if search.seats_together or search.seat_type or search.available_only:
         other = replace(search, seats_together=None, seat_type=None, available_only=False)
         yield Relaxed("seats", other, {"seatsTogether": None, "seatType": None, "availableOnly": None})

@@ -32,7 +32,12 @@ ANYTHING = frozenset(
 )
 LONGEST_DAY = 3
 MOST_SEATS = 20
-CURRENCY = r"(?:€|£|\$|eur|euros?|gbp|pounds?|usd|dollars?|chf|bucks)"
+CURRENCY = (
+    r"(?:€|£|\$|eur|euros?|gbp|pounds?|usd|dollars?|cad|aud|chf|bucks|kr|sek|nok|dkk|zł|pln|kč|czk|₹|inr|rupees"
+    r"|¥|￥|yen|jpy|₩|won|krw)"
+)
+# Money without a smaller unit. Without a name of it, a price is of money that has hundredths.
+WHOLE = re.compile(r"¥|￥|yen|jpy|₩|won|krw", re.IGNORECASE)
 LIMIT = r"(?:under|below|max|up to|less than|cheaper than)"
 PRICE = re.compile(rf"\b{LIMIT}\s*{CURRENCY}?\s*(\d{{1,6}})(?:[.,](\d{{2}}))?\s*{CURRENCY}?(?!\w)", re.IGNORECASE)
 PARTY = re.compile(
@@ -99,7 +104,7 @@ def _figures(text: str, may: set[Kind]) -> tuple[str, list[Part]]:
     """Prices, parties and distances, which are told by their numbers wherever they stand."""
     parts: list[Part] = []
     readers: tuple[tuple[Kind, re.Pattern[str], Callable[[re.Match[str]], Any]], ...] = (
-        ("price", PRICE, lambda match: int(match[1]) * 100 + int(match[2] or 0)),
+        ("price", PRICE, _minor_units),
         ("party", PARTY, lambda match: int(match[1] or match[2])),
         ("distance", WITHIN, lambda match: match[1] + UNITS.get(match[2].lower(), match[2].lower())),
     )
@@ -110,6 +115,11 @@ def _figures(text: str, may: set[Kind]) -> tuple[str, list[Part]]:
             parts.append(Part(kind, match[0].strip(), said))
             text = f"{text[: match.start()]} {text[match.end() :]}"
     return text, parts
+
+
+def _minor_units(price: re.Match[str]) -> int:
+    whole = int(price[1])
+    return whole if WHOLE.search(price[0]) else whole * 100 + int(price[2] or 0)
 
 
 def _sane(kind: Kind, value: Any) -> bool:

@@ -326,6 +326,29 @@ async def test_where_nothing_is_found_it_says_what_is_near(find: Finder) -> None
     assert (await find.answer(query="Dune"))["nearMisses"] == []
 
 
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"query": "Dune", "lat": 47.3662, "lon": 9.0, "distance": "10km"},
+        {"query": "Dune", "lat": 47.3662, "lon": 8.557, "distance": "100m"},
+        {"query": "Dune", "startDate": "today"},
+        {"query": "Dune", "startDate": "2020-01-01", "endDate": "today"},
+        {"query": "dune paris today"},
+        {"query": "4 together in Nadi under 1 €"},
+        {"query": "seats nadi within 5 km", "seatType": "balcony"},
+        {"query": "dune under 1 €", "near": "Zürich"},
+    ],
+)
+async def test_the_parameters_of_a_near_miss_find_what_it_counts(find: Finder, asked: dict[str, Any]) -> None:
+    body = await find.answer(**asked)
+    assert body["items"] == []
+    for miss in body["nearMisses"]:
+        changed = {name: value for name, value in {**asked, **miss["parameters"]}.items() if value is not None}
+        found = await find.answer(**changed)
+        assert found["total"]["value"] == miss["count"], (miss, changed)
+    assert body["nearMisses"]
+
+
 async def test_the_price_of_the_wanted_seats_is_told_and_ordered_by(find: Finder) -> None:
     body = await find.answer(venueId="venue-Seat Palace", seatsTogether=4, sort="price")
     assert [item["fittingPrice"] for item in body["items"]] == [1500, 2500]
