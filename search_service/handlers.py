@@ -12,7 +12,7 @@ from search_service.facets import facet_counts
 from search_service.near_misses import relaxed
 from search_service.store import ShowStore
 from search_service.understanding import Reading, understand
-from search_service.words import MATCHES, Match, match_of
+from search_service.words import MATCHES, Match
 from service_kit.clock import Clock
 from service_kit.gazetteer import Gazetteer, Place
 
@@ -112,11 +112,10 @@ class SearchHandlers:
         return bool(found["hits"]["total"]["value"])
 
     async def _page(self, reading: Reading, asked: Asked) -> Page:
-        """Ordered by relevance, stricter matches come first by themselves. In any other order looser ones would be
-        strewn among them, so these are only looked for where there is no stricter one."""
+        """Looser matches are only looked for where there is no stricter one."""
         search, position = reading.search, asked.position
         snapshot = (position.snapshot if position else None) or await self._store.snapshot()
-        loosening = MATCHES if search.text and search.sort != "relevance" and position is None else MATCHES[:1]
+        loosening = MATCHES if search.text else MATCHES[:1]
         for match in (position.match,) if position else loosening:
             bodies = [self._body(search, asked, match)]
             if asked.facets:
@@ -127,8 +126,6 @@ class SearchHandlers:
         hits = found["hits"]["hits"]
         more, hits = len(hits) > asked.limit, hits[: asked.limit]
         groups = await self._groups(search, hits, asked, match, snapshot) if search.grouped and hits else None
-        if search.text and search.sort == "relevance" and hits and position is None:
-            match = match_of(hits[0]["_score"])
         return Page(reading, match, hits, more, found, counts[0] if counts else None, groups, snapshot)
 
     def _body(self, search: Search, asked: Asked, match: Match) -> Answer:

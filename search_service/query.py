@@ -22,7 +22,7 @@ def shows_body(search: Search, *, now: datetime, asked_at: datetime, match: Matc
     if search.sort == "relevance":
         query["should"] = list(_closeness(search.point, asked_at))
         if search.text:
-            tier, within = words.ranked(search.text)
+            tier, within = words.ranked(search.text, match)
             query["must"] = [tier]
             query["should"] += within
     else:
@@ -41,7 +41,7 @@ def shows_body(search: Search, *, now: datetime, asked_at: datetime, match: Matc
 
 def counts_body(search: Search, names: Sequence[str], *, now: datetime, asked_at: datetime, match: Match) -> Body:
     """The facets of that name of all that `shows_body` finds."""
-    return facets_body(search, filters(search, now=now, asked_at=asked_at), _all_found(search, match), names)
+    return facets_body(search, filters(search, now=now, asked_at=asked_at), _words(search.text, match), names)
 
 
 def next_body(search: Search, event_ids: Sequence[str], *, now: datetime, asked_at: datetime, match: Match) -> Body:
@@ -51,7 +51,7 @@ def next_body(search: Search, event_ids: Sequence[str], *, now: datetime, asked_
     return {
         "size": 0,
         "track_total_hits": False,
-        "query": {"bool": {"filter": [of_these, *_conditions(search, now, asked_at), *_all_found(search, match)]}},
+        "query": {"bool": {"filter": [of_these, *_conditions(search, now, asked_at), *_words(search.text, match)]}},
         "aggs": {"groups": {"terms": {"field": "eventId", "size": len(event_ids)}, "aggs": {"next": soonest}}},
     }
 
@@ -84,11 +84,6 @@ def _conditions(search: Search, now: datetime, asked_at: datetime) -> list[Claus
 
 def _words(text: str, match: Match) -> list[Clause]:
     return [words.matching(text, match)] if text else []
-
-
-def _all_found(search: Search, match: Match) -> list[Clause]:
-    """The words of all hits: ordered by relevance, the loosest matches are among them, at the end."""
-    return _words(search.text, "some" if search.sort == "relevance" else match)
 
 
 def _closeness(point: Point | None, now: datetime) -> Iterator[Clause]:

@@ -54,8 +54,8 @@ def _synonyms() -> dict[str, tuple[str, ...]]:
     return dict(sorted(found.items(), key=lambda pair: -len(pair[0])))
 
 
-def ranked(text: str) -> tuple[Clause, list[Clause]]:
-    """What must match, its score the tier of the match; and what scores within the tier."""
+def ranked(text: str, match: Match) -> tuple[Clause, list[Clause]]:
+    """What must match so strictly or more, its score the tier of the match; and what scores within the tier."""
     forms = phrasings(text)
     if not forms:
         return NOTHING, []
@@ -68,9 +68,11 @@ def ranked(text: str) -> tuple[Clause, list[Clause]]:
             _constant(_all_words("words.title", form), boosts.ALL_IN_TITLE),
             _constant(_all_words("words.all", form), boosts.ALL_WORDS),
             _constant(_last_word_begun("words.all", form), boosts.LAST_WORD_BEGUN),
-            _constant(_similar("words.all", form), boosts.SIMILAR_WORDS),
-            _constant(_some("words.all", form), boosts.SOME_WORDS),
         ]
+        if match != "all":
+            tiers.append(_constant(_similar("words.all", form), boosts.SIMILAR_WORDS))
+        if match == "some":
+            tiers.append(_constant(_some("words.all", form), boosts.SOME_WORDS))
     tiers += [
         _constant(_all_words("words.stems", stemmed), boosts.SAME_STEMS)
         for stemmed in dict.fromkeys(stems(form) for form in forms)
@@ -129,13 +131,6 @@ def beginning(text: str) -> Clause:
 def _called(text: str, of: str) -> Clause:
     """Exactly so in one of the spellings, or but for blanks."""
     return {"terms": {f"keys.{of}": list(dict.fromkeys([*phrasings(text), *name_keys(text)[-1:]]))}}
-
-
-def match_of(score: float) -> Match:
-    """Which kind of match a score of `ranked` stands for."""
-    if score >= boosts.SAME_STEMS:
-        return "all"
-    return "similar" if score >= boosts.SIMILAR_WORDS else "some"
 
 
 def _any(clauses: list[Clause]) -> Clause:
