@@ -80,6 +80,11 @@ class SearchHandlers:
             "nextCursor": self._following(search, page, asked),
         }
 
+    async def first(self, search: Search, limit: int) -> list[Answer]:
+        """The first shows of a search, and nothing about them. Raises Unavailable."""
+        page = await self._first_page(search, Asked([], limit, self._clock.now(), None))
+        return answer.show_items(page.reading.search, page.hits, None)
+
     async def _first_page(self, search: Search, asked: Asked) -> Page:
         """By what the words may mean, unless something is called so, or words alone find what their meaning doesn't."""
         reading = understand(search, self._gazetteer)

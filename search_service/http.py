@@ -1,12 +1,11 @@
 """Routes of the search service. Answers are written as they come, without a second check of every hit."""
 
-from collections.abc import Callable, Coroutine
 from typing import Annotated, Any
 
 import orjson
 from fastapi import APIRouter, Query, Request, Response
-from fastapi.routing import APIRoute
 
+from search_service.brackets import BracketRoute
 from search_service.domain import parse_box
 from search_service.handlers import SearchHandlers
 from search_service.models import (
@@ -21,24 +20,6 @@ from search_service.models import (
 )
 from search_service.reading import read_point, read_search
 from service_kit.pages import link_next
-
-
-class BracketRoute(APIRoute):
-    """`category[]=a&category[]=b` is read as `category=a&category=b`; both are in use for lists."""
-
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        handle = super().get_route_handler()
-
-        async def unbracketed(request: Request) -> Response:
-            query: bytes = request.scope["query_string"]
-            if b"[]=" in query or b"%5B%5D=" in query or b"%5b%5d=" in query:
-                for brackets in (b"[]=", b"%5B%5D=", b"%5b%5d="):
-                    query = query.replace(brackets, b"=")
-                request = Request({**request.scope, "query_string": query}, request.receive)
-            return await handle(request)
-
-        return unbracketed
-
 
 router = APIRouter(prefix="/api/v1/search", tags=["search"], route_class=BracketRoute)
 

@@ -11,6 +11,9 @@ from service_kit.models import Line, Location, Model
 MOST_SEATS = 1_000
 MOST_MINOR_UNITS = 1_000_000_000_00
 MOST_SUGGESTIONS = 20
+EXPORTED = 100
+MOST_EXPORTED = 200
+MOST_FEATURES = 500
 FINEST_ZOOM = 24
 ALL_FACETS = frozenset({"true", "all", "1"})
 NO_FACETS = frozenset({"false", "0"})
@@ -54,7 +57,7 @@ class PointParams(Model):
     lon: Lon | None = None
 
 
-class ShowsParams(PointParams):
+class SearchParams(PointParams):
     """Of a list any value may match; different parameters must all match. `bbox` is west,south,east,north.
 
     `asTyped` has the words of `query` be words: all of them (`true`), or those that were taken for a place, a time …
@@ -78,13 +81,30 @@ class ShowsParams(PointParams):
     max_price: Annotated[int, Field(ge=0, le=MOST_MINOR_UNITS)] | None = None
     available_only: bool = False
     sort: Sort = "relevance"
-    group_by: Literal["event"] | None = None
     as_typed: list[Literal["true", "place", "time", "price", "party", "distance"]] = Field(default_factory=list)
+
+
+class ShowsParams(SearchParams):
+    """What is looked for, and how the answer is to be cut."""
+
+    group_by: Literal["event"] | None = None
     facets: Annotated[list[Annotated[str, Field(max_length=100)]], AfterValidator(_facet_names)] = Field(
         default_factory=list
     )
     cursor: Annotated[str, Field(max_length=2_000)] | None = None
     limit: Annotated[int, Field(ge=1, le=100)] = 20
+
+
+class ExportParams(SearchParams):
+    """The first of what is found, in one piece: no pages, groups or counts."""
+
+    limit: Annotated[int, Field(ge=1, le=MOST_EXPORTED)] = EXPORTED
+
+
+class MapExportParams(SearchParams):
+    """As `ExportParams`, with more of them."""
+
+    limit: Annotated[int, Field(ge=1, le=MOST_FEATURES)] = EXPORTED
 
 
 class SuggestParams(PointParams):
@@ -273,7 +293,7 @@ class PlacesAnswer(Model):
 
 
 class FeatureCollection(Model):
-    """GeoJSON (RFC 7946): points of kind `venue` or `cluster`, with counts."""
+    """GeoJSON (RFC 7946): on the map points of kind `venue` or `cluster`, with counts; of a search its showtimes."""
 
     type: Literal["FeatureCollection"]
     features: list[dict[str, Any]]

