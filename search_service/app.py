@@ -8,11 +8,12 @@ from functools import partial
 from fastapi import FastAPI
 
 from search_index.client import open_elasticsearch, ping
-from search_service import http, http_exports
+from search_service import http, http_exports, http_pages
 from search_service.config import Settings
 from search_service.cursor import CursorSigner
 from search_service.exports.links import Links
 from search_service.handlers import SearchHandlers
+from search_service.pages.render import Pages
 from search_service.store import SEARCH_SECONDS, ShowStore
 from service_kit.app import open_kit, service_app
 from service_kit.clock import Clock
@@ -28,6 +29,7 @@ def create_app(settings: Settings, clock: Clock | None = None) -> FastAPI:
         ):
             app.state.kit = kit
             app.state.links = Links(settings.public_url.rstrip("/"))
+            app.state.pages = Pages(app.state.links)
             app.state.gazetteer = await asyncio.to_thread(gazetteer)
             signer = CursorSigner(settings.cursor_key())
             store = ShowStore(client, settings.namespace)
@@ -38,4 +40,5 @@ def create_app(settings: Settings, clock: Clock | None = None) -> FastAPI:
     app = service_app(name="search", title="Marquee search", lifespan=lifespan)
     app.include_router(http.router)
     app.include_router(http_exports.router)
+    app.include_router(http_pages.router)
     return app

@@ -63,7 +63,7 @@ def compose(programme: Programme) -> None:
     )
     programme.add("sold out", "Sold", champo, EVENING, event={"category": "concert"})
     programme.seat("sold out", standard=(0, 0, 1000))
-    programme.add("hostile", HOSTILE, hostile, EVENING, event={"event_id": "event/ho stile?"})
+    programme.add("hostile", HOSTILE, hostile, EVENING, event={"event_id": "event ho?stile"})
     programme.add("dinars", "Dinars", kuwait, EVENING, event={"category": "theatre"}, pricing=_of("KWD", 1250))
     programme.add("twice", "Twice", champo, TWICE, event={"category": "Puppets"})
     programme.add("summer", "Summer", champo, SUMMER)
