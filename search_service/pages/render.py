@@ -94,7 +94,7 @@ class Pages:
 
 def as_script(data: Any) -> Markup:
     """JSON that can stand in a script element whatever its strings are."""
-    return Markup(json.dumps(data, ensure_ascii=False).translate(IN_SCRIPT))  # noqa: S704  # just escaped
+    return Markup(json.dumps(data, ensure_ascii=False, separators=(",", ":")).translate(IN_SCRIPT))  # noqa: S704  # just escaped
 
 
 def _row(item: Item) -> Row:
