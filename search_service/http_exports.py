@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import Mapping
 from typing import Annotated, Any
 
+import orjson
 from fastapi import APIRouter, Query, Request, Response
-from pydantic_core import to_json
 from starlette.responses import JSONResponse
 
 from search_service.brackets import BracketRoute
@@ -24,7 +24,7 @@ ANYBODY: Mapping[str, str] = {"Access-Control-Allow-Origin": "*"}
 
 class Json(JSONResponse):
     def render(self, content: Any) -> bytes:
-        return to_json(content)
+        return orjson.dumps(content)
 
 
 class GeoJson(Json):
