@@ -12,21 +12,35 @@ Body = dict[str, Any]
 Count = dict[str, Any]
 
 
+def counted_among_hits(search: Search, filters: dict[str, list[Clause]], names: Sequence[str]) -> Body:
+    """Aggregations beside the hits: of facets without a choice of their own, which count all that is found."""
+    return {name: _counting(name, search) for name in _countable(search, names) if not filters.get(name)}
+
+
 def facets_body(
     search: Search, filters: dict[str, list[Clause]], words: Sequence[Clause], names: Sequence[str]
-) -> Body:
-    """A search that counts only. What no asked-for facet owns narrows all of them, so that they look at little."""
-    own = {name: filters.get(name, []) for name in names}
+) -> Body | None:
+    """A search that counts for the other facets, or None where there are none.
+
+    What none of these owns narrows all of them, so that they look at little.
+    """
+    own = {name: filters[name] for name in _countable(search, names) if filters.get(name)}
+    if not own:
+        return None
     shared = [clause for name, clauses in filters.items() if name not in own for clause in clauses]
     if "distance" in own and search.point and search.radius:
         shared.append(in_circle(search.point, max(search.radius, boosts.WIDEST_RING)))
-    asked = [name for name in names if name != "distance" or search.point]
     return {
         "size": 0,
         "track_total_hits": False,
         "query": {"bool": {"filter": [*shared, *words]}},
-        "aggs": {name: _narrowed(name, _counting(name, search), own) for name in asked},
+        "aggs": {name: _narrowed(name, _counting(name, search), own) for name in own},
     }
+
+
+def _countable(search: Search, names: Sequence[str]) -> list[str]:
+    """Without a point to start from there are no distances."""
+    return [name for name in names if name != "distance" or search.point]
 
 
 def _narrowed(name: str, counting: Body, own: dict[str, list[Clause]]) -> Body:
@@ -54,12 +68,15 @@ def _bands(limits: Sequence[int]) -> list[dict[str, int]]:
     return [{"to": limits[0]}, *inner, {"from": limits[-1]}]
 
 
-def facet_counts(found: Body | None, names: Sequence[str]) -> dict[str, list[Count]]:
+def facet_counts(found: Sequence[Body], names: Sequence[str]) -> dict[str, list[Count]]:
     """By facet, most first; days, prices and distances in their order, without those that count nothing."""
-    if found is None:
-        return {}
-    counted = found.get("aggregations", {})  # without a point to start from no distances are
-    return {name: _counts(name, counted[name]["values"]["buckets"] if name in counted else []) for name in names}
+    counted = {name: one for answer in found for name, one in answer.get("aggregations", {}).items()}
+    return {name: _counts(name, _buckets(counted[name]) if name in counted else []) for name in names}
+
+
+def _buckets(counted: Body) -> list[Body]:
+    found: list[Body] = counted.get("values", counted)["buckets"]
+    return found
 
 
 def _counts(name: str, buckets: list[Body]) -> list[Count]:

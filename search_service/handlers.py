@@ -46,7 +46,7 @@ class Page:
     hits: list[Answer]
     more: bool
     found: Answer
-    counts: Answer | None
+    counts: list[Answer]
     groups: Answer | None
     snapshot: str
     near_misses: list[Answer] = field(default_factory=list)
@@ -122,19 +122,19 @@ class SearchHandlers:
         snapshot = (position.snapshot if position else None) or await self._store.snapshot()
         loosening = MATCHES if search.text else MATCHES[:1]
         for match in (position.match,) if position else loosening:
-            bodies = [self._body(search, asked, match)]
-            if asked.facets:
-                bodies.append(query.counts_body(search, asked.facets, now=asked.now, asked_at=asked.at, match=match))
-            found, *counts = await self._store.search(*bodies, snapshot=snapshot)
+            body = self._body(search, asked, match)
+            beyond = query.counts_body(search, asked.facets, now=asked.now, asked_at=asked.at, match=match)
+            counts = await self._store.search(body, *([beyond] if beyond else []), snapshot=snapshot)
+            found = counts[0]
             if found["hits"]["hits"]:
                 break
         hits = found["hits"]["hits"]
         more, hits = len(hits) > asked.limit, hits[: asked.limit]
         groups = await self._groups(search, hits, asked, match, snapshot) if search.grouped and hits else None
-        return Page(reading, match, hits, more, found, counts[0] if counts else None, groups, snapshot)
+        return Page(reading, match, hits, more, found, counts, groups, snapshot)
 
     def _body(self, search: Search, asked: Asked, match: Match) -> Answer:
-        body = query.shows_body(search, now=asked.now, asked_at=asked.at, match=match)
+        body = query.shows_body(search, asked.facets, now=asked.now, asked_at=asked.at, match=match)
         body["size"] = asked.limit + 1
         if asked.position:
             if search.grouped:

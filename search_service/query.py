@@ -6,7 +6,7 @@ from typing import Any
 
 from search_service import boosts, words
 from search_service.domain import Point, Search
-from search_service.facets import facets_body
+from search_service.facets import counted_among_hits, facets_body
 from search_service.filters import Clause, filters, position, together, upcoming
 from search_service.words import Match
 from service_kit.models import rfc3339
@@ -16,8 +16,11 @@ Body = dict[str, Any]
 TIEBREAK: list[Any] = [{"startsAt": "asc"}, {"showtimeId": "asc"}]
 
 
-def shows_body(search: Search, *, now: datetime, asked_at: datetime, match: Match) -> Body:
-    """`now` decides what has started; `asked_at` is the moment of the first page, the same on every page."""
+def shows_body(search: Search, names: Sequence[str], *, now: datetime, asked_at: datetime, match: Match) -> Body:
+    """`now` decides what has started; `asked_at` is the moment of the first page, the same on every page.
+
+    Of the facets of these `names` it counts those that can be counted among its hits.
+    """
     query: Body = {"filter": _conditions(search, now, asked_at)}
     if search.sort == "relevance":
         query["should"] = list(_closeness(search.point, asked_at))
@@ -33,14 +36,17 @@ def shows_body(search: Search, *, now: datetime, asked_at: datetime, match: Matc
         "sort": _sort(search),
         "query": {"bool": query},
     }
+    counting = counted_among_hits(search, filters(search, now=now, asked_at=asked_at), names)
     if search.grouped:
         body["collapse"] = {"field": "eventId"}
-        body["aggs"] = {"groups": {"cardinality": {"field": "eventId", "precision_threshold": 3_000}}}
-    return body
+        counting["groups"] = {"cardinality": {"field": "eventId", "precision_threshold": 3_000}}
+    return {**body, "aggs": counting} if counting else body
 
 
-def counts_body(search: Search, names: Sequence[str], *, now: datetime, asked_at: datetime, match: Match) -> Body:
-    """The facets of that name of all that `shows_body` finds."""
+def counts_body(
+    search: Search, names: Sequence[str], *, now: datetime, asked_at: datetime, match: Match
+) -> Body | None:
+    """For those facets of that name that `shows_body` can't count: they look beyond its hits."""
     return facets_body(search, filters(search, now=now, asked_at=asked_at), _words(search.text, match), names)
 
 

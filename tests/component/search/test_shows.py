@@ -125,19 +125,23 @@ async def test_a_city_is_found_in_each_of_its_spellings(find: Finder, typed: str
     assert (await find.names(query=f"{typed} altstadt"))[0] == "zurich"
 
 
-async def test_all_words_come_before_some_words_and_exact_ones_before_similar_ones(find: Finder) -> None:
-    found = await find.names(query="star wars")
-    assert found[0] == "Star Wars"
-    assert "Star Trek" in found
+async def test_exact_titles_come_before_others_with_all_words(find: Finder) -> None:
     dunes = await find.names(query="dune")
     assert {*dunes[:2]} == {"Dune", "zurich"}
     assert dunes[2] == "Dune: Part Two"
 
 
-async def test_in_other_orders_looser_matches_only_stand_in_for_missing_ones(find: Finder) -> None:
-    assert await find.names(query="star wars", sort="soonest") == ["Star Wars"]
-    assert await find.names(query="star wras", sort="soonest") == ["Star Wars"]
-    assert set(await find.names(query="star xylophone", sort="soonest")) == {"Star Wars", "Star Trek"}
+@pytest.mark.parametrize("sort", ["relevance", "soonest"])
+async def test_looser_matches_only_stand_in_for_missing_ones(find: Finder, sort: str) -> None:
+    for typed, match, titles in (
+        ("star wars", "all", {"Star Wars"}),
+        ("star wras", "similar", {"Star Wars"}),
+        ("star xylophone", "some", {"Star Wars", "Star Trek"}),
+    ):
+        assert set(await find.names(query=typed, sort=sort)) == titles
+        body = await find.answer(query=typed, sort=sort, facets="category")
+        assert body["interpretedAs"]["match"] == match
+        assert body["facets"]["category"] == [{"value": "movie", "count": len(titles)}]
 
 
 async def test_a_typo_is_answered_with_what_was_probably_meant(find: Finder) -> None:
