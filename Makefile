@@ -33,6 +33,7 @@ bench: setup
 	@$(PYTHON) -m bench.inventory $(BENCH_ARGS)
 	@$(PYTHON) -m bench.relevance
 	@$(PYTHON) -m bench.search $(SEARCH_BENCH_ARGS)
+	@$(PYTHON) -m bench.reindex
 
 # All versions anew, from pyproject.toml.
 lock: setup

@@ -27,7 +27,7 @@ ENTRIES_AT_ONCE = 100
 POLL_SECONDS = 0.1
 ENTRIES_POLL_SECONDS = 0.5
 PUSHED = Counter("marquee_index_pushed", "Rows and entries brought to Elasticsearch", ["outcome"])
-LAG = Gauge("marquee_index_lag_seconds", "How long the row pushed last had been due")
+LAG = Gauge("marquee_index_lag_seconds", "How long the row pushed last had been due", multiprocess_mode="mostrecent")
 FRESHNESS = Histogram(
     "marquee_index_freshness_seconds",
     "From the moment that availability is of (asOf) until searches see it, at the latest: when it was pushed, plus the"

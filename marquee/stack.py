@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import httpx2
+from prometheus_client.multiprocess import mark_process_dead
 from pydantic.alias_generators import to_camel
 
 from marquee.engines import plan_engines
@@ -28,6 +29,7 @@ from marquee.services import SANDBOX_MODULE, worker_processes
 from marquee.supervisor import ProcessSpec, Supervisor, cancel_on_signals
 from service_kit.clock import SystemClock
 from service_kit.ids import new_id
+from service_kit.metrics import SHARED as SHARED_METRICS
 from service_kit.tokens import Role, issue_token, load_or_create_key
 
 HOST = "127.0.0.1"
@@ -71,6 +73,7 @@ class Home:
         self.path = path.absolute()
         self.logs = self.path / "logs"
         self.stack_file = self.path / "stack.json"
+        self.metrics = self.path / "run" / "metrics"
 
     def token(self, role: Role) -> str:
         """A token signed with this home's own key; its subject is new."""
@@ -170,6 +173,8 @@ def run_stack(options: StackOptions, when_ready: Callable[[StackInfo], Awaitable
             sandbox_url=f"http://{HOST}:{sandbox_port}",
             **asdict(plan.urls),
         )
+        shutil.rmtree(home.metrics, ignore_errors=True)
+        home.metrics.mkdir()
         specs = [*plan.specs, *_service_specs(home, info, options, listener.fileno(), plan.names)]
         asyncio.run(_supervise(home, info, specs, when_ready))
 
@@ -177,8 +182,14 @@ def run_stack(options: StackOptions, when_ready: Callable[[StackInfo], Awaitable
 async def _supervise(
     home: Home, info: StackInfo, specs: list[ProcessSpec], when_ready: Callable[[StackInfo], Awaitable[bool]]
 ) -> None:
+    known: set[int] = set()
+
     def write(pids: dict[str, int]) -> None:
         write_private(home.stack_file, replace(info, pids=pids).as_json())
+        for pid in known - set(pids.values()):
+            mark_process_dead(pid, str(home.metrics))  # type: ignore[no-untyped-call]
+        known.clear()
+        known.update(pids.values())
 
     supervisor = Supervisor(specs, home.logs, say=say, pids_changed=write)
     cancel_on_signals()
@@ -231,6 +242,7 @@ def _service_env(home: Home, info: StackInfo, options: StackOptions) -> dict[str
         "MARQUEE_WEBHOOK_SECRETS": info.webhook_secret,
         "MARQUEE_SANDBOX_STATE": str(home.path / "sandbox.sqlite"),
         "MARQUEE_TICKET_SECRET": home.secret("ticket-secret"),
+        SHARED_METRICS: str(home.metrics),
     }
 
 

@@ -1,8 +1,16 @@
-"""Prometheus metrics that every process has. Services define their own beside their code."""
+"""Prometheus metrics that every process has. Services define their own beside their code.
 
-from prometheus_client import CONTENT_TYPE_LATEST, Histogram, generate_latest
+With `PROMETHEUS_MULTIPROC_DIR` set, as the local stack does, the processes of a machine write theirs into files there,
+and each of them answers for all.
+"""
+
+import os
+
+from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, Histogram, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
 from starlette.responses import Response
 
+SHARED = "PROMETHEUS_MULTIPROC_DIR"
 REQUEST_SECONDS = Histogram(
     "marquee_http_request_seconds",
     "Time from request to answer",
@@ -12,4 +20,8 @@ REQUEST_SECONDS = Histogram(
 
 
 def metrics_answer() -> Response:
-    return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+    registry = REGISTRY
+    if SHARED in os.environ:
+        registry = CollectorRegistry()
+        MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)

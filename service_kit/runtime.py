@@ -13,6 +13,7 @@ from typing import Any
 
 import uvicorn
 import uvloop
+from prometheus_client import start_http_server
 from uvicorn.config import STARTUP_FAILURE
 
 from service_kit.logs import configure_logging, get_logger
@@ -95,6 +96,9 @@ def run_worker(worker: AbstractAsyncContextManager[Any], settings: KitSettings, 
     """Enter `worker` and leave it on SIGTERM or SIGINT."""
     configure_logging(name, log_format=settings.log_format, level=settings.log_level)
     get_logger(name).info("starting", settings=repr(settings))
+    if settings.metrics_address:
+        host, _, port = settings.metrics_address.rpartition(":")
+        start_http_server(int(port), host)
 
     async def main() -> None:
         stop, entered = asyncio.Event(), False

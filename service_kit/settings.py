@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pydantic import SecretStr
+from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -24,6 +24,8 @@ class KitSettings(BaseSettings):
     limits: Literal["on", "off"] = "on"
     log_format: Literal["json", "console"] = "json"
     log_level: str = "INFO"
+    # Where a worker that stands alone answers with its metrics, `host:port`. Services over HTTP have `/metrics`.
+    metrics_address: str = Field("", pattern=r"^([^:]+:\d{1,5})?$")
 
     @property
     def jwks_address(self) -> str:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -52,6 +53,12 @@ async def token_mint() -> AsyncIterator[TokenMint]:
     async with server:
         port = server.sockets[0].getsockname()[1]
         yield TokenMint(f"http://127.0.0.1:{port}/jwks.json", key)
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port: int = probe.getsockname()[1]
+        return port
 
 
 @asynccontextmanager

@@ -30,7 +30,7 @@ WOKEN_AT_ONCE = 20
 PAUSE_SECONDS = 0.002
 RETRY_SECONDS = 5
 
-STREAMS = prometheus_client.Gauge("marquee_live_streams", "Open streams of seat maps")
+STREAMS = prometheus_client.Gauge("marquee_live_streams", "Open streams of seat maps", multiprocess_mode="livesum")
 
 
 class TooManyStreams(Unavailable):

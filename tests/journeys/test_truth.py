@@ -4,9 +4,21 @@ import asyncio
 import os
 import sys
 
+import httpx2
+
 from marquee.engines import EngineUrls
 from marquee.engines.plan import VARIABLES
 from tests.journeys.conftest import Stack
+
+
+async def test_metrics_of_any_process_tell_how_soon_the_index_knew(stack: Stack) -> None:
+    async with httpx2.AsyncClient(base_url=stack.url) as client:
+        told = (await client.get("/metrics")).text
+    lines = (line.rpartition(" ") for line in told.splitlines() if not line.startswith("#"))
+    counted = {name: float(value) for name, _, value in lines}
+    assert counted["marquee_index_freshness_seconds_count"] > 0
+    assert counted['marquee_index_pushed_total{outcome="done"}'] > 0
+    assert any(name.startswith("marquee_http_request_seconds_count") for name in counted)
 
 
 async def test_seats_bookings_and_search_agree_in_the_end(

@@ -16,10 +16,10 @@ import stripe
 from marquee.supervisor import tie_to_parent
 from messaging.topology import Topology
 from service_kit.ids import new_id
-from tests.component.payments.conftest import API_KEY, SECRET, House, listen, official_sdk
+from tests.component.payments.conftest import API_KEY, SECRET, House, official_sdk
 from tests.component.payments.signing import event, intent, signed
 from tests.servers.broker import remove_topology
-from tests.support import eventually
+from tests.support import eventually, free_port
 
 Process = asyncio.subprocess.Process
 # Starting an interpreter with every library takes long on a busy machine.
@@ -56,12 +56,6 @@ async def until_ready(url: str) -> None:
                 return False
 
     await eventually(ready, seconds=60)
-
-
-def free_port() -> int:
-    with listen() as probe:
-        port: int = probe.getsockname()[1]
-        return port
 
 
 class Listener:
