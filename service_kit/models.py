@@ -10,6 +10,8 @@ from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
 ALLOWED_WHITESPACE = "\n\t"
+# Normalization takes quadratic time on a run of combining marks: a body full of them would take minutes.
+LONGEST_LINE = 2_000
 # Seconds may be left out, as browsers do.
 RFC3339 = re.compile(r"^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(:\d\d(\.\d+)?)?([Zz]|[+-]\d\d:\d\d)$", re.ASCII)
 
@@ -37,6 +39,8 @@ def _clean(value: str, *, multiline: bool) -> str:
 
 
 def _clean_line(value: str) -> str:
+    if len(value) > LONGEST_LINE:
+        raise PydanticCustomError("line_too_long", "A line has at most {most} characters", {"most": LONGEST_LINE})
     return _clean(value, multiline=False)
 
 
