@@ -44,6 +44,8 @@ SUGGESTED_PIVOT = "15km"
 FUZZINESS = "AUTO:4,8"
 FUZZY_PREFIX = 1
 FUZZY_EXPANSIONS = 30
+# … of all words of a spelling together: the longest query has some hundred terms, not thousands.
+MOST_SIMILAR = 100
 # Of two words one must be there, of more two thirds.
 SOME = "67%"
 

@@ -150,6 +150,7 @@ def _last_word_begun(field: str, form: str) -> Clause:
 
 
 def _similar(field: str, form: str) -> Clause:
+    expansions = min(boosts.FUZZY_EXPANSIONS, boosts.MOST_SIMILAR // len(form.split()))
     return {
         "match": {
             field: {
@@ -157,7 +158,7 @@ def _similar(field: str, form: str) -> Clause:
                 "operator": "and",
                 "fuzziness": boosts.FUZZINESS,
                 "prefix_length": boosts.FUZZY_PREFIX,
-                "max_expansions": boosts.FUZZY_EXPANSIONS,
+                "max_expansions": expansions,
             }
         }
     }

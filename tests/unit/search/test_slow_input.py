@@ -1,0 +1,102 @@
+"""No text that fits into a search costs much: neither time here nor terms in Elasticsearch."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from search_service import query, words
+from search_service.answer import did_you_mean
+from search_service.domain import Point, Search
+from search_service.understanding import understand
+from service_kit.gazetteer import Gazetteer, gazetteer
+
+NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
+MOST_TERMS = 1_024
+# A few are wanted; the rest is for a machine that does other work.
+MOST_SECONDS = 0.05
+LONGEST = 200
+
+WORST = [
+    *("a" * 200, "a " * 100, "abc " * 50, "aa bb " * 33, "ab" * 100, "x-" * 100, "a's " * 50, "'" * 200, "a'" * 100),
+    *("ﷺ" * 200, "ﷺ " * 100, "千" * 200, "カ" * 200, "Ü" * 200, "ﬃ" * 200, "👩\u200d" * 100),
+    *("a" + "\u0301\u0323" * 99, "a\u0345" * 100),
+    *("under " * 33, ("under" + " " * 30) * 6, "within 1 " * 22, "12 togethe " * 18, "1 " * 100, "9" * 200, "1,00 " * 40),
+    *("a," * 100, "paris," * 33, "san " * 50, "in " * 66, "santa maria, " * 15, "springfield " * 16, "near me " * 25),
+    *("zürich's spider-männer " * 9, "ghöst-büsters l'été's " * 9, "(a+)+$ " * 28, "* ? ~ " * 33, "sci-fi movie " * 15),
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def cities() -> Gazetteer:
+    return gazetteer()
+
+
+def least_seconds(work: Callable[[], object]) -> float:
+    """Of three times: the others are the machine's."""
+    taken = []
+    for _ in range(3):
+        started = time.perf_counter()
+        work()
+        taken.append(time.perf_counter() - started)
+    return min(taken)
+
+
+@pytest.mark.parametrize("text", WORST)
+def test_no_text_takes_long_to_understand(cities: Gazetteer, text: str) -> None:
+    search = Search(text=text[:LONGEST].strip(), point=Point(48.85, 2.35))
+    assert least_seconds(lambda: understand(search, cities)) < MOST_SECONDS
+    assert least_seconds(lambda: words.ranked(search.text)) < MOST_SECONDS
+    assert least_seconds(lambda: cities.starting_with(search.text, 20, (48.85, 2.35))) < MOST_SECONDS
+    assert least_seconds(lambda: cities.lookup(search.text, near=(48.85, 2.35))) < MOST_SECONDS
+
+
+@pytest.mark.parametrize("name", ["a" * 200, "a " * 100, "ﷺ" * 200, "ab" * 100, "aa " * 66])
+@pytest.mark.parametrize("text", WORST)
+def test_no_text_takes_long_to_compare_with_a_name(text: str, name: str) -> None:
+    view = {"event": {"name": name}, "venue": {"name": f"{name}b", "city": f"{name}c"}}
+    text = text[:LONGEST]
+    assert least_seconds(lambda: did_you_mean(text, [{"_source": {"view": view}}])) < MOST_SECONDS
+
+
+def test_a_long_name_is_meant_by_a_long_text_that_is_nearly_the_same() -> None:
+    title = "Dr. Strangelove or: How I Learned to Stop Worrying and Love the Bomb"
+    view = {"event": {"name": title}, "venue": {"name": "Le Champo", "city": "Paris"}}
+    assert did_you_mean("dr strangelov or how i lerned to stop", [{"_source": {"view": view}}]) == title
+    assert did_you_mean("something else", [{"_source": {"view": view}}]) is None
+
+
+@pytest.mark.parametrize("text", WORST)
+def test_a_query_of_any_text_stays_below_a_thousand_terms(text: str) -> None:
+    search = Search(text=text[:LONGEST].strip())
+    bodies = [
+        query.shows_body(search, now=NOW, asked_at=NOW, match="similar"),
+        query.counts_body(search, ["genre"], now=NOW, asked_at=NOW, match="some"),
+        query.count_body(search, now=NOW, asked_at=NOW),
+        query.exists_body(words.in_one_name(search.text), NOW),
+    ]
+    assert max(sum(terms(body["query"])) for body in bodies) < MOST_TERMS
+
+
+def terms(clause: Any) -> Iterator[int]:
+    """How many terms each clause at the leaves stands for at most."""
+    if isinstance(clause, list):
+        yield from (count for one in clause for count in terms(one))
+        return
+    for kind, inner in clause.items():
+        match kind:
+            case "match" | "match_bool_prefix":
+                [wanted] = inner.values()
+                yield len(wanted["query"].split()) * wanted.get("max_expansions", 1)
+            case "multi_match":
+                yield len(inner["query"].split()) * len(inner["fields"])
+            case "bool" | "dis_max" | "constant_score" | "filter" | "must" | "should" | "queries":
+                yield from terms(inner)
+            case "boost" | "minimum_should_match":
+                pass
+            case _:
+                yield 1
