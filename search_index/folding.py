@@ -57,7 +57,8 @@ def _is_accent(char: str) -> bool:
     return position >= 200 or 10 <= position <= 36
 
 
-@lru_cache(maxsize=65_536)
+# What people type is kept here too, at worst 23 kB of it each.
+@lru_cache(maxsize=4_096)
 def spellings(text: str) -> tuple[tuple[str, ...], ...]:
     """The ways in which `text` may be written, as words; the usual one first, without repeats.
 
