@@ -108,7 +108,8 @@ def parse_distance(text: str) -> float:
     match = DISTANCE.fullmatch(text.strip().lower())
     if match is None:
         raise ValueError("Write a number and its unit, such as 10km, 5mi or 500m")
-    metres = float(match[1]) * METRES[match[2]]
+    # To the millimetre, as Elasticsearch is told it: less than that is no distance.
+    metres = round(float(match[1]) * METRES[match[2]], 3)
     if not 0 < metres <= FURTHEST_METRES:
         raise ValueError("A distance is more than 0 and at most 20,000 km")
     return metres

@@ -27,7 +27,22 @@ def test_a_distance_is_a_number_and_a_unit(text: str, metres: float) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "10", "km", "0km", "-5km", "nankm", "infkm", "1e3km", "20001km", "1000000km", "10 parsecs", "10km;", "٣km"],
+    [
+        "",
+        "10",
+        "km",
+        "0km",
+        "0.0001m",
+        "-5km",
+        "nankm",
+        "infkm",
+        "1e3km",
+        "20001km",
+        "1000000km",
+        "10 parsecs",
+        "10km;",
+        "٣km",
+    ],
 )
 def test_what_is_no_distance_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"\w"):
