@@ -34,7 +34,10 @@ def upcoming(now: datetime) -> Clause:
 
 
 def in_box(box: Box) -> Clause:
-    corners = {"top": box.north, "left": box.west, "bottom": box.south, "right": box.east}
+    """The date line is at 180 and at -180: a box that ends there holds what stands on it, whichever it says."""
+    west = 180.0 if box.west == -180 and box.east < 180 else box.west
+    east = -180.0 if box.east == 180 and box.west > -180 else box.east
+    corners = {"top": box.north, "left": west, "bottom": box.south, "right": east}
     return {"geo_bounding_box": {"location": corners}}
 
 
