@@ -19,6 +19,7 @@ from search_service.models import (
     SuggestParams,
 )
 from search_service.reading import read_point, read_search
+from search_service.store import deadline
 from service_kit.pages import link_next
 
 router = APIRouter(prefix="/api/v1/search", tags=["search"], route_class=BracketRoute)
@@ -37,9 +38,10 @@ def _json(content: Any, media_type: str = "application/json") -> Response:
 async def search_shows(request: Request, params: Annotated[ShowsParams, Query()]) -> Response:
     """Shows to come: by place, words, time, kind and free seats."""
     search, place = read_search(params, request.app.state.gazetteer, request.app.state.kit.clock.now())
-    found = await _handlers(request).shows(
-        search, place=place, facets=params.facets, cursor=params.cursor, limit=params.limit
-    )
+    async with deadline():
+        found = await _handlers(request).shows(
+            search, place=place, facets=params.facets, cursor=params.cursor, limit=params.limit
+        )
     response = _json(found)
     link_next(request, response, found["nextCursor"])
     return response
@@ -48,7 +50,8 @@ async def search_shows(request: Request, params: Annotated[ShowsParams, Query()]
 @router.get("/suggest", response_model=SuggestAnswer, response_model_exclude_none=True)
 async def suggest(request: Request, params: Annotated[SuggestParams, Query()]) -> Response:
     """Events, venues and places while one types."""
-    return _json(await _handlers(request).suggest(params.q, read_point(params), params.limit))
+    async with deadline():
+        return _json(await _handlers(request).suggest(params.q, read_point(params), params.limit))
 
 
 @router.get("/places", response_model=PlacesAnswer)
@@ -60,5 +63,6 @@ async def places(request: Request, params: Annotated[PlacesParams, Query()]) -> 
 @router.get("/map", response_model=FeatureCollection)
 async def show_map(request: Request, params: Annotated[MapParams, Query()]) -> Response:
     """Venues with shows to come, or clusters of them, as GeoJSON."""
-    found = await _handlers(request).map(parse_box(params.bbox), params.zoom)
+    async with deadline():
+        found = await _handlers(request).map(parse_box(params.bbox), params.zoom)
     return _json(found, "application/geo+json")

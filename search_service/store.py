@@ -2,7 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +19,16 @@ SEARCH_SECONDS = 2.0
 KEPT = "5m"
 # Searches of one moment share a snapshot. Short, since a hold must be seen within a second.
 SNAPSHOT_SECONDS = 0.2
+
+
+@asynccontextmanager
+async def deadline() -> AsyncIterator[None]:
+    """One answer may take several searches, but no longer than one may. Raises Unavailable."""
+    try:
+        async with asyncio.timeout(SEARCH_SECONDS):
+            yield
+    except TimeoutError as error:
+        raise Unavailable("The index takes too long to answer") from error
 
 
 @dataclass(slots=True)
@@ -89,13 +100,18 @@ class ShowStore:
         return found
 
     async def _search(self, bodies: Sequence[Body], at_snapshot: bool) -> list[Body] | None:
-        """None where there is no such index or snapshot."""
+        """None where there is no such index or snapshot.
+
+        Half an answer is none; and where parts would do, a dropped index is told as one that is away for the moment.
+        """
         index = None if at_snapshot else self._alias
         try:
             if len(bodies) == 1:
-                one = await self._client.search(index=index, body=bodies[0], filter_path="-pit_id")
+                one = await self._client.search(
+                    index=index, body=bodies[0], filter_path="-pit_id", allow_partial_search_results=False
+                )
                 return [one.body]
-            lines = [line for body in bodies for line in ({}, body)]
+            lines = [line for body in bodies for line in ({"allow_partial_search_results": False}, body)]
             answer = await self._client.msearch(index=index, searches=lines, filter_path="responses,-**.pit_id")
         except NotFoundError:
             return None

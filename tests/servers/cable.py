@@ -1,4 +1,4 @@
-"""A TCP connection that can be cut: stands between a client and an engine."""
+"""A TCP connection that can be cut, or slow: stands between a client and an engine."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -14,6 +14,8 @@ class Cable:
         self._ends: set[asyncio.StreamWriter] = set()
         self.url = url
         self.connections = 0
+        # So long each answer is under way.
+        self.delay = 0.0
         self._broken = False
 
     def plug(self, port: int) -> None:
@@ -42,14 +44,16 @@ class Cable:
         ends = {writer, back}
         self._ends |= ends
         try:
-            await asyncio.gather(_pump(reader, back), _pump(there, writer))
+            await asyncio.gather(_pump(reader, back), _pump(there, writer, self))
         finally:
             self._ends -= ends
 
 
-async def _pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+async def _pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter, slow: Cable | None = None) -> None:
     with suppress(OSError):
         while data := await source.read(65_536):
+            if slow:
+                await asyncio.sleep(slow.delay)
             sink.write(data)
             await sink.drain()
     sink.close()
