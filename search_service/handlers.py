@@ -138,7 +138,8 @@ class SearchHandlers:
         body["size"] = asked.limit + 1
         if asked.position:
             if search.grouped:
-                body["from"] = asked.position.after[0]
+                body["from"] = seen = asked.position.after[0]
+                body["size"] = min(body["size"], DEEPEST_GROUP - seen)
             else:
                 body["search_after"] = asked.position.after
         return body
@@ -155,7 +156,8 @@ class SearchHandlers:
         if not page.more or (grouped and seen + asked.limit >= DEEPEST_GROUP):
             return None
         self._store.hand_out(page.snapshot)
-        after = [seen] if grouped else page.hits[-1]["sort"]
+        # In a snapshot Elasticsearch adds a value of its own, which means nothing outside of it.
+        after = [seen] if grouped else page.hits[-1]["sort"][: len(query.order(page.reading.search))]
         understood = bool(page.reading.parts)
         return self._signer.write(Cursor(search.fingerprint, asked.at, page.match, after, understood, page.snapshot))
 

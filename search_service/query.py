@@ -33,7 +33,7 @@ def shows_body(search: Search, names: Sequence[str], *, now: datetime, asked_at:
     body: Body = {
         "_source": ["view"],
         "track_total_hits": boosts.MOST_COUNTED,
-        "sort": _sort(search),
+        "sort": order(search),
         "query": {"bool": query},
     }
     counting = counted_among_hits(search, filters(search, now=now, asked_at=asked_at), names)
@@ -100,7 +100,7 @@ def _closeness(point: Point | None, now: datetime) -> Iterator[Clause]:
         yield {"distance_feature": {**close, "boost": boosts.CLOSENESS}}
 
 
-def _sort(search: Search) -> list[Any]:
+def order(search: Search) -> list[Any]:
     match search.sort:
         case "distance" if search.point:
             return [_by_distance(search.point), *TIEBREAK]
