@@ -1,10 +1,14 @@
 """Lists in an address, in both ways in which people write them."""
 
+import re
 from collections.abc import Callable, Coroutine
 from typing import Any
 
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
+
+
+BRACKETS = re.compile(rb"((?:^|&)[^=&]*)(?:\[|%5B)(?:\]|%5D)(?==)", re.IGNORECASE)
 
 
 class BracketRoute(APIRoute):
@@ -14,11 +18,7 @@ class BracketRoute(APIRoute):
         handle = super().get_route_handler()
 
         async def unbracketed(request: Request) -> Response:
-            query: bytes = request.scope["query_string"]
-            if b"[]=" in query or b"%5B%5D=" in query or b"%5b%5d=" in query:
-                for brackets in (b"[]=", b"%5B%5D=", b"%5b%5d="):
-                    query = query.replace(brackets, b"=")
-                request = Request({**request.scope, "query_string": query}, request.receive)
-            return await handle(request)
+            query = BRACKETS.sub(rb"\1", request.scope["query_string"])
+            return await handle(Request({**request.scope, "query_string": query}, request.receive))
 
         return unbracketed

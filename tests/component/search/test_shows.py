@@ -212,6 +212,9 @@ async def test_lists_are_read_with_and_without_brackets(find: Finder, client: ht
     ids = [[item["showtimeId"] for item in answer.json()["items"]] for answer in (plain, brackets)]
     assert ids[0] == ids[1]
     assert len(ids[0]) == 2
+    assert (await find.answer(query="Paging[]=x"))["interpretedAs"]["words"] == "Paging[]=x"
+    raw = await client.get(f"{PATH}?query=Paging[]=x")
+    assert raw.json()["interpretedAs"]["words"] == "Paging[]=x"
 
 
 async def test_facet_counts_ignore_their_own_choice(find: Finder) -> None:
