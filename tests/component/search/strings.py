@@ -76,6 +76,16 @@ INVALID = (
     b"\xf0\x9f",
 )
 LONGEST = 10_000
+LONGEST_QUERY = 200
+# What costs most of all that fits into a query.
+WORST = (
+    *("a" * 200, "a " * 100, "abc " * 50, "aa bb " * 33, "ab" * 100, "x-" * 100, "a's " * 50, "'" * 200, "a'" * 100),
+    *("ﷺ" * 200, "ﷺ " * 100, "千" * 200, "カ" * 200, "Ü" * 200, "ﬃ" * 200, "👩\u200d" * 100),
+    *("a" + "\u0301\u0323" * 99, "a\u0345" * 100),
+    *("under " * 33, ("under" + " " * 30) * 6, "within 1 " * 22, "12 togethe " * 18, "1 " * 100, "9" * 200),
+    *("a," * 100, "paris," * 33, "san " * 50, "in " * 66, "santa maria, " * 15, "springfield " * 16, "near me " * 25),
+    *("zürich's spider-männer " * 9, "ghöst-büsters l'été's " * 9, "(a+)+$ " * 28, "* ? ~ " * 33, "sci-fi movie " * 15),
+)  # fmt: skip
 
 
 def _of(alphabet: str | list[str], most: int = 60) -> Kind:

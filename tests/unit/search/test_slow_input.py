@@ -14,21 +14,12 @@ from search_service.answer import did_you_mean
 from search_service.domain import Point, Search
 from search_service.understanding import understand
 from service_kit.gazetteer import Gazetteer, gazetteer
+from tests.component.search.strings import LONGEST_QUERY, WORST
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 MOST_TERMS = 1_024
 # A few are wanted; the rest is for a machine that does other work.
 MOST_SECONDS = 0.05
-LONGEST = 200
-
-WORST = [
-    *("a" * 200, "a " * 100, "abc " * 50, "aa bb " * 33, "ab" * 100, "x-" * 100, "a's " * 50, "'" * 200, "a'" * 100),
-    *("ﷺ" * 200, "ﷺ " * 100, "千" * 200, "カ" * 200, "Ü" * 200, "ﬃ" * 200, "👩\u200d" * 100),
-    *("a" + "\u0301\u0323" * 99, "a\u0345" * 100),
-    *("under " * 33, ("under" + " " * 30) * 6, "within 1 " * 22, "12 togethe " * 18, "1 " * 100, "9" * 200),
-    *("a," * 100, "paris," * 33, "san " * 50, "in " * 66, "santa maria, " * 15, "springfield " * 16, "near me " * 25),
-    *("zürich's spider-männer " * 9, "ghöst-büsters l'été's " * 9, "(a+)+$ " * 28, "* ? ~ " * 33, "sci-fi movie " * 15),
-]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +39,7 @@ def least_seconds(work: Callable[[], object]) -> float:
 
 @pytest.mark.parametrize("text", WORST)
 def test_no_text_takes_long_to_understand(cities: Gazetteer, text: str) -> None:
-    search = Search(text=text[:LONGEST].strip(), point=Point(48.85, 2.35))
+    search = Search(text=text[:LONGEST_QUERY].strip(), point=Point(48.85, 2.35))
     assert least_seconds(lambda: understand(search, cities)) < MOST_SECONDS
     assert least_seconds(lambda: words.ranked(search.text)) < MOST_SECONDS
     assert least_seconds(lambda: cities.starting_with(search.text, 20, (48.85, 2.35))) < MOST_SECONDS
@@ -59,7 +50,7 @@ def test_no_text_takes_long_to_understand(cities: Gazetteer, text: str) -> None:
 @pytest.mark.parametrize("text", WORST)
 def test_no_text_takes_long_to_compare_with_a_name(text: str, name: str) -> None:
     view = {"event": {"name": name}, "venue": {"name": f"{name}b", "city": f"{name}c"}}
-    text = text[:LONGEST]
+    text = text[:LONGEST_QUERY]
     assert least_seconds(lambda: did_you_mean(text, [{"_source": {"view": view}}])) < MOST_SECONDS
 
 
@@ -72,7 +63,7 @@ def test_a_long_name_is_meant_by_a_long_text_that_is_nearly_the_same() -> None:
 
 @pytest.mark.parametrize("text", WORST)
 def test_a_query_of_any_text_stays_below_a_thousand_terms(text: str) -> None:
-    search = Search(text=text[:LONGEST].strip())
+    search = Search(text=text[:LONGEST_QUERY].strip())
     bodies = [
         query.shows_body(search, now=NOW, asked_at=NOW, match="similar"),
         query.counts_body(search, ["genre"], now=NOW, asked_at=NOW, match="some"),
