@@ -139,13 +139,13 @@ async def test_no_distance_is_too_small_or_too_large_to_be_refused_or_answered(e
         assert answer.status_code == status, answer.text
 
 
-@pytest.mark.parametrize(("distance", "times_four"), [("100m", "0.4km"), ("300m", "1.2km")])
-async def test_a_wider_circle_that_is_offered_finds_what_it_says(edges: Edges, distance: str, times_four: str) -> None:
+@pytest.mark.parametrize(("distance", "wide"), [("100m", "1km"), ("300m", "2km")])
+async def test_a_wider_circle_that_is_offered_finds_what_it_says(edges: Edges, distance: str, wide: str) -> None:
     here = {"lat": {"100m": 0.002, "300m": 0.009}[distance], "lon": 180}
     wider = (await edges.answer(**here, distance=distance))["nearMisses"][0]
-    assert wider["parameters"] == {"distance": times_four}
+    assert wider["parameters"] == {"distance": wide}
     body = await edges.answer(**here, **wider["parameters"])
-    assert body["total"]["value"] == wider["count"] == 1
+    assert body["total"]["value"] == wider["count"] > 0
 
 
 async def test_a_cursor_from_before_the_index_was_replaced_goes_on_in_the_present(edges: Edges) -> None:
