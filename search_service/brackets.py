@@ -7,7 +7,6 @@ from typing import Any
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
 
-
 BRACKETS = re.compile(rb"((?:^|&)[^=&]*)(?:\[|%5B)(?:\]|%5D)(?==)", re.IGNORECASE)
 
 

@@ -16,6 +16,7 @@ from search_service.exports.links import Links
 from search_service.handlers import SearchHandlers
 from search_service.models import ExportParams, FeatureCollection, MapExportParams, SearchParams
 from search_service.reading import read_search
+from search_service.store import deadline
 
 router = APIRouter(prefix="/api/v1/search", tags=["search"], route_class=BracketRoute)
 # What is public anyway may be read by a script of any page.
@@ -67,7 +68,8 @@ async def export_calendar(request: Request, params: Annotated[ExportParams, Quer
 async def _found(request: Request, params: SearchParams, limit: int) -> list[dict[str, Any]]:
     search, _ = read_search(params, request.app.state.gazetteer, request.app.state.kit.clock.now())
     handlers: SearchHandlers = request.app.state.handlers
-    return await handlers.first(search, limit)
+    async with deadline():
+        return await handlers.first(search, limit)
 
 
 def links_of(request: Request) -> Links:
