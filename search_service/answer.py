@@ -6,8 +6,6 @@ from operator import itemgetter
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from geopy.distance import great_circle
-
 from search_index.folding import fold
 from search_service import boosts
 from search_service.domain import Point, Search
@@ -16,6 +14,7 @@ from search_service.understanding import Reading
 from search_service.words import Match
 from service_kit.gazetteer import Place
 from service_kit.models import rfc3339
+from service_kit.sphere import great_circle
 
 Hit = dict[str, Any]
 Item = dict[str, Any]
@@ -65,11 +64,10 @@ def fitting_price(search: Search, availability: dict[str, Any] | None) -> int | 
 
 
 def distance_metres(point: Point | None, location: dict[str, float]) -> float | None:
-    """On the same sphere as Elasticsearch's circle and order of distance, so that the three never disagree."""
     if point is None:
         return None
     there = (location["lat"], location["lon"])
-    return round(float(great_circle((point.lat, point.lon), there).meters), 1)
+    return round(great_circle((point.lat, point.lon), there), 1)
 
 
 def total(search: Search, found: dict[str, Any]) -> dict[str, Any]:

