@@ -87,6 +87,20 @@ def did_you_mean(text: str, hits: list[Hit]) -> str | None:
     return max(alike, key=itemgetter(0))[1] if alike else None
 
 
+def corrected(found: dict[str, Any]) -> str | None:
+    """The words with the corrections that there are, or None where there is none."""
+    words = found["suggest"]["corrected"]
+    if not any(word["options"] for word in words):
+        return None
+    return " ".join(word["options"][0]["text"] if word["options"] else word["text"] for word in words)
+
+
+def name_like(text: str, entries: list[Hit]) -> str | None:
+    """The name of the first of `entries` if it looks like `text`."""
+    name: str | None = entries[0]["_source"]["view"]["name"] if entries else None
+    return name if name and _likeness(name, text) else None
+
+
 def _likeness(name: str, text: str) -> float:
     """From 0 to 1, by their beginnings; 0 where a quick look shows that it is less than ALIKE."""
     matcher = SequenceMatcher(None, fold(name)[:MOST_COMPARED], fold(text)[:MOST_COMPARED])

@@ -33,10 +33,11 @@ def create_app(settings: Settings, clock: Clock | None = None, *, urls_per_sitem
             app.state.links = Links(settings.public_url.rstrip("/"))
             app.state.pages = Pages(app.state.links)
             app.state.gazetteer = await asyncio.to_thread(gazetteer)
-            app.state.sitemaps = Sitemaps(EntryStore(client, settings.namespace), app.state.links, urls_per_sitemap)
+            entries = EntryStore(client, settings.namespace)
+            app.state.sitemaps = Sitemaps(entries, app.state.links, urls_per_sitemap)
             signer = CursorSigner(settings.cursor_key())
             store = ShowStore(client, settings.namespace)
-            app.state.handlers = SearchHandlers(store, app.state.gazetteer, signer, kit.clock)
+            app.state.handlers = SearchHandlers(store, entries, app.state.gazetteer, signer, kit.clock)
             yield
             await store.close()
 

@@ -21,6 +21,14 @@ class EntryStore:
         self._alias = alias(namespace, "entries")
         self._batch_size = batch
 
+    async def search(self, body: dict[str, Any]) -> dict[str, Any]:
+        """Raises Unavailable while there is no index yet."""
+        try:
+            found: dict[str, Any] = (await self._client.search(index=self._alias, body=body)).body
+        except NotFoundError as error:
+            raise Unavailable("The index is being filled") from error
+        return found
+
     async def count(self, kind: EntryKind) -> int:
         """Raises Unavailable while there is no index yet."""
         try:

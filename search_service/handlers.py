@@ -8,6 +8,7 @@ from typing import Any
 from search_service import answer, query, tiles, words
 from search_service.cursor import Cursor, CursorSigner
 from search_service.domain import Box, Point, Search
+from search_service.entry_store import EntryStore
 from search_service.facets import facet_counts
 from search_service.near_misses import relaxed
 from search_service.store import ShowStore
@@ -53,8 +54,11 @@ class Page:
 
 
 class SearchHandlers:
-    def __init__(self, store: ShowStore, gazetteer: Gazetteer, signer: CursorSigner, clock: Clock) -> None:
+    def __init__(
+        self, store: ShowStore, entries: EntryStore, gazetteer: Gazetteer, signer: CursorSigner, clock: Clock
+    ) -> None:
         self._store = store
+        self._entries = entries
         self._gazetteer = gazetteer
         self._signer = signer
         self._clock = clock
@@ -72,13 +76,22 @@ class SearchHandlers:
             "items": items,
             "total": answer.total(understood, page.found),
             "facets": facet_counts(page.counts, facets),
-            "didYouMean": answer.did_you_mean(understood.text, page.hits)
-            if understood.text and page.match != "all"
-            else None,
+            "didYouMean": await self._did_you_mean(understood.text, page) if page.match != "all" else None,
             "interpretedAs": answer.interpreted(search, page.reading, page.match if items else None, place),
             "nearMisses": page.near_misses,
             "nextCursor": self._following(search, page, asked),
         }
+
+    async def _did_you_mean(self, text: str, page: Page) -> str | None:
+        """A name that was found by similar words, else the words with those corrected that nothing has."""
+        if found := answer.did_you_mean(text, page.hits):
+            return found
+        body = query.correction_body(text)
+        corrected = answer.corrected(*await self._store.search(body)) if body else None
+        if corrected is None:
+            return None
+        named = await self._entries.search(query.name_body(corrected))
+        return answer.name_like(corrected, named["hits"]["hits"]) or corrected
 
     async def first(self, search: Search, limit: int) -> list[Answer]:
         """The first shows of a search, and nothing about them. Raises Unavailable."""
@@ -177,7 +190,7 @@ class SearchHandlers:
     async def suggest(self, text: str, point: Point | None, limit: int) -> Answer:
         if not text:
             return {"items": []}
-        found = await self._store.entries(query.suggest_body(text, point, limit))
+        found = await self._entries.search(query.suggest_body(text, point, limit))
         places = self._gazetteer.starting_with(text, SUGGESTED_PLACES, _near(point))
         return {"items": answer.suggestions(text, found["hits"]["hits"], places)[:limit]}
 

@@ -125,10 +125,27 @@ def _by_price(search: Search) -> Body:
     return {together(search) if search.seats_together is not None else "price": cheapest}
 
 
+def correction_body(text: str) -> Body | None:
+    """The words of `text` that are nowhere in the index, each with the most alike that is."""
+    forms = words.phrasings(text)[:1]
+    alike = {"field": "words.all", "suggest_mode": "missing", "prefix_length": 0, "size": 1}
+    corrected = {"text": forms[0], "corrected": {"term": alike}} if forms else None
+    return {"size": 0, "query": words.NOTHING, "suggest": corrected} if corrected else None
+
+
+def name_body(text: str) -> Body:
+    """The most booked event or venue whose name has all of these words."""
+    return {
+        "size": 1,
+        "_source": ["view.name"],
+        "track_total_hits": False,
+        "query": {"bool": {"must": [words.in_name(text)], "should": [_by_bookings()]}},
+    }
+
+
 def suggest_body(text: str, point: Point | None, size: int) -> Body:
     """Entries by how their name matches, and among equals those most booked and nearest."""
-    booked = {"field": "booked", "modifier": "log1p", "missing": 0}
-    within: list[Clause] = [{"function_score": {"field_value_factor": booked, "boost": boosts.BOOKED}}]
+    within = [_by_bookings()]
     if point:
         close = {"field": "locations", "origin": position(point), "pivot": boosts.SUGGESTED_PIVOT}
         within.append({"distance_feature": {**close, "boost": boosts.SUGGESTED_CLOSENESS}})
@@ -139,3 +156,8 @@ def suggest_body(text: str, point: Point | None, size: int) -> Body:
         "query": {"bool": {"must": [words.beginning(text)], "should": within}},
         "sort": [{"_score": "desc"}, {"id": "asc"}],
     }
+
+
+def _by_bookings() -> Clause:
+    booked = {"field": "booked", "modifier": "log1p", "missing": 0}
+    return {"function_score": {"field_value_factor": booked, "boost": boosts.BOOKED}}

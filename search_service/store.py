@@ -42,7 +42,6 @@ class ShowStore:
     def __init__(self, client: AsyncElasticsearch, namespace: str) -> None:
         self._client = client
         self._alias = alias(namespace)
-        self._entries = alias(namespace, "entries")
         self._snapshot: _Snapshot | None = None
         self._taking = asyncio.Lock()
 
@@ -89,14 +88,6 @@ class ShowStore:
             found = await self._search(list(bodies), False)
         if found is None:
             raise Unavailable("The index is being filled")
-        return found
-
-    async def entries(self, body: Body) -> Body:
-        """A search among the events and venues with a show to come. Raises Unavailable while there is no such index."""
-        try:
-            found: Body = (await self._client.search(index=self._entries, body=body)).body
-        except NotFoundError as error:
-            raise Unavailable("The index is being filled") from error
         return found
 
     async def _search(self, bodies: Sequence[Body], at_snapshot: bool) -> list[Body] | None:

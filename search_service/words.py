@@ -112,6 +112,11 @@ def in_one_name(text: str) -> Clause:
     return _any([_last_word_begun(field, form) for form in phrasings(text) for field in fields])
 
 
+def in_name(text: str) -> Clause:
+    """Entries whose name has all of these words."""
+    return _constant(_any([_all_words("words.title", form) for form in phrasings(text)]), boosts.ALL_IN_TITLE)
+
+
 def beginning(text: str) -> Clause:
     """As-you-type on the names of entries: exact before begun before similar."""
     forms = phrasings(text)

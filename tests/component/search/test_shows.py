@@ -363,6 +363,25 @@ async def test_the_price_of_the_wanted_seats_is_told_and_ordered_by(find: Finder
     assert [item["fittingPrice"] for item in body["items"]] == [900, 1400, 1500]
 
 
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("fune", "Dune"),
+        ("yodfather", "The Godfather"),
+        ("the fodfather", "The Godfather"),
+        ("zodfather dnue", "godfather dune"),
+        ("wxyzzy", None),
+        ("a", None),
+        ("!!", None),
+    ],
+)
+async def test_words_that_nothing_has_are_answered_with_those_most_alike(
+    find: Finder, typed: str, meant: str | None
+) -> None:
+    body = await find.answer(query=typed, lat=80, lon=0, distance="1km")
+    assert (body["items"], body["didYouMean"]) == ([], meant)
+
+
 @pytest.mark.parametrize("typed", ["godfathers", "sci-fi", "scifi"])
 async def test_plurals_and_other_words_for_the_same_are_found(find: Finder, typed: str) -> None:
     body = await find.answer(query=typed)
