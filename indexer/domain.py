@@ -1,10 +1,10 @@
 """What the read model is made of: each event of the other services as the change that it asks for."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from messaging.events import Availability, EventState, ShowtimeState, VenueState
+from messaging.events import ON_REQUEST, Availability, EventState, ShowtimeState, VenueState
 
 State = dict[str, Any]
 Kind = Literal["event", "venue"]
@@ -87,9 +87,15 @@ def showtime_change(state: ShowtimeState) -> ShowtimeChange:
         "hallName": state.hall_name,
         "seatCount": state.seat_count,
         "currency": state.pricing.currency,
-        "priceFrom": min(state.pricing.tiers.values(), default=None),
+        "priceFrom": _price_from(state.pricing.tiers),
     }
     return ShowtimeChange(state.showtime_id, state.version, facts, event_part(state.event), venue_part(state.venue))
+
+
+def _price_from(tiers: Mapping[str, int]) -> int | None:
+    """The cheapest that anybody may take."""
+    anybodys = [price for tier, price in tiers.items() if tier not in ON_REQUEST]
+    return min(anybodys or tiers.values(), default=None)
 
 
 def availability_change(state: Availability) -> AvailabilityChange:

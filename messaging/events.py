@@ -10,6 +10,9 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
+# Seats that only go to who asks for them.
+ON_REQUEST = frozenset({"wheelchair", "accessible", "companion"})
+
 
 class EventData(BaseModel):
     """Base of all payloads. Unknown fields are let through: a newer publisher may send more."""
@@ -139,8 +142,8 @@ class Availability(EventData):
     """What can still be booked of a showtime at `version` of its seat map.
 
     `largest_block` is the longest run of free neighbours; `min_price` the cheapest free seat's price. `together[n - 1]`
-    is the least that the dearest seat of n neighbours costs, as far as so many are free, and up to ten. The last two
-    leave out the seats that only go to who asks for them.
+    is the least that the dearest seat of n neighbours costs, as far as so many are free, and up to ten. All three leave
+    out the seats `ON_REQUEST`, but for a `min_price` where there are no others.
     """
 
     showtime_id: str

@@ -28,6 +28,8 @@ OWN_NAME_WEIGHT = 10.0
 NEAR_KM = 100.0
 # A prefix such as "s" begins 20,000 names; the best of the first so many are good enough.
 MOST_PREFIX_KEYS = 4_000
+WELL_KNOWN = 2_000
+LONGEST_BEGINNING = 3
 FURTHEST_DEGREES = 5
 NOT_WORD_IN_TABLE = re.compile(r"(?:[^\w\t\n]|_)+")
 
@@ -64,6 +66,7 @@ class Gazetteer(Geocoder):  # type: ignore[misc]  # geopy has no type hints
         folded = NOT_WORD_IN_TABLE.sub(" ", plain_letters(text)).split("\n")
         # "folded name, tab, number of the city", sorted: a name and a prefix are both found by bisection.
         self._keys = sorted(_keys(folded))
+        self._well_known = self._beginnings()
 
     def lookup(self, name: str, country: str | None = None, near: LatLon | None = None) -> list[Place]:
         """Cities of that name, the likeliest first: by population, own name over alternate, closeness to `near`.
@@ -88,7 +91,11 @@ class Gazetteer(Geocoder):  # type: ignore[misc]  # geopy has no type hints
         key = fold_words(prefix)
         if not key:
             return []
-        owners = set(islice(self._owners(key), MOST_PREFIX_KEYS))
+        begun = list(islice(self._owners(key), MOST_PREFIX_KEYS))
+        owners = set(begun)
+        if len(begun) == MOST_PREFIX_KEYS:
+            # Of so many only the first in the alphabet were looked at.
+            owners.update(self._well_known.get(key, ()))
         return [self._place(owner) for owner in self._ranked(owners, key, near, limit)]
 
     def nearest(self, lat: float, lon: float) -> Place | None:
@@ -165,6 +172,15 @@ class Gazetteer(Geocoder):  # type: ignore[misc]  # geopy has no type hints
         for north in range(row - reach, row + reach + 1):
             for east in range(column - wide, column + wide + 1):
                 yield from self._grid.get((north, (east + 180) % 360 - 180), ())
+
+    def _beginnings(self) -> Mapping[str, list[int]]:
+        """The largest cities by the beginnings of their names, which are shared by too many to look at all."""
+        found: defaultdict[str, list[int]] = defaultdict(list)
+        for owner in nlargest(WELL_KNOWN, range(len(self._cities)), key=lambda owner: self._cities[owner].population):
+            for name in {fold_words(name) for name in (self._cities[owner].name, *self._others[owner].split("\t"))}:
+                for length in range(1, LONGEST_BEGINNING + 1):
+                    found[name[:length]].append(owner)
+        return found
 
     @cached_property
     def _grid(self) -> Mapping[tuple[int, int], list[int]]:

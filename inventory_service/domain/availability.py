@@ -30,7 +30,8 @@ def summarize(seat_map: SeatMap, layout: Layout, pricing: Pricing, now: datetime
             price=min(costs),
             together=_together(layout, free, prices, seat_type),
         )
-    free_prices = [prices[key] for key, mask in layout.classes.items() if free & mask]
+    anybodys = free & layout.ordinary or free
+    free_prices = [prices[key] for key, mask in layout.classes.items() if anybodys & mask]
     return Availability(
         showtime_id=seat_map.showtime_id,
         version=seat_map.version,

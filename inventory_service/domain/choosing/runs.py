@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from inventory_service.domain.choosing.plan import Plan
+from messaging.events import ON_REQUEST
 
-# Seats that only go to who asks for them.
-SPACES = frozenset(("wheelchair", "accessible"))
+RESERVED = ON_REQUEST
 COMPANION = "companion"
-RESERVED = SPACES | {COMPANION}
+SPACES = RESERVED - {COMPANION}
 
 _FLAGS = bytes.maketrans(b"01", b"\x00\x01")
 

@@ -70,10 +70,10 @@ async def stage(
     near: Neighbours,
     shared_clock: ManualClock,
     mint: TokenMint,
-) -> Stage:
+) -> AsyncIterator[Stage]:
     for name in COLLECTIONS:
         await database[name].delete_many({})
     shared_clock.set(SystemClock().now())
-    near.down = False
     client, app = house
-    return Stage(client, app, app.state.inventory, database, near, shared_clock, mint)
+    yield Stage(client, app, app.state.inventory, database, near, shared_clock, mint)
+    near.down = False

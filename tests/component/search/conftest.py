@@ -15,11 +15,12 @@ from geopy.distance import geodesic
 from indexer.config import Settings as IndexerSettings
 from marquee.engines import EngineUrls
 from messaging.events import Address, Availability, EventMetadata, GeoPoint, TypeAvailability, VenueState
+from search_index.mapping import KINDS
 from search_service.app import create_app
 from search_service.config import Settings
 from service_kit.clock import ManualClock
 from service_kit.ids import new_id
-from tests.integration.indexer.conftest import Bench, open_bench
+from tests.integration.indexer.conftest import open_bench
 from tests.integration.indexer.programme import cinema, film, published, seats, showtime
 from tests.support import running
 
@@ -151,12 +152,9 @@ async def programme(search_settings: Settings) -> AsyncIterator[Programme]:
         await bench.handlers.catalogue([event for event in made.events if event.type == "ShowtimeCreated"])
         await bench.handlers.availability([event for event in made.events if event.type == "SeatMapOpened"])
         await bench.push_all()
-        await _refresh(bench)
+        for kind in KINDS:
+            await bench.documents(kind)
         yield made
-
-
-async def _refresh(bench: Bench) -> None:
-    await bench.documents()
 
 
 @pytest.fixture(scope="session")
