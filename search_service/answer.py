@@ -175,7 +175,10 @@ def _place_tier(text: str, place: Place) -> float:
     name, typed = fold(place.name), fold(text).strip()
     if name == typed:
         return boosts.EXACT_TITLE
-    return boosts.ALL_IN_TITLE if name.startswith(typed) else boosts.LAST_WORD_BEGUN
+    if name.startswith(typed):
+        return boosts.ALL_IN_TITLE
+    begun = any(fold(other).startswith(typed) for other in place.alternate_names)
+    return boosts.LAST_WORD_BEGUN if begun else boosts.SIMILAR_WORDS
 
 
 def _place_suggestion(place: Place) -> Item:

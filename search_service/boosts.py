@@ -40,14 +40,22 @@ BOOKED = 2.0
 SUGGESTED_CLOSENESS = 12.0
 SUGGESTED_PIVOT = "15km"
 
-# Typos: none in words below 4 letters, two from 8 letters on; the first letter is right.
-FUZZINESS = "AUTO:4,8"
+# Typos: none in words below 3 letters, two from 8 letters on; the first letter is right.
+FUZZINESS = "AUTO:3,8"
 FUZZY_PREFIX = 1
 FUZZY_EXPANSIONS = 30
 # … of all words of a spelling together: the longest query has some hundred terms, not thousands.
 MOST_SIMILAR = 100
 # Of two words one must be there, of more two thirds.
 SOME = "67%"
+# Letters of a word that says something; scripts without blanks between words come in pairs.
+TELLING = 2
+FILLERS = frozenset(
+    [
+        *("a", "an", "and", "at", "de", "der", "die", "das", "den", "des", "dem", "du", "el", "en", "et", "for", "il"),
+        *("in", "la", "las", "le", "les", "lo", "los", "of", "on", "or", "the", "to", "und", "un", "une", "y"),
+    ]
+)
 
 MOST_WORDS = 16
 # Spellings, and then the same with synonyms: each is a query of its own.
@@ -55,6 +63,8 @@ MOST_SPELLINGS = 4
 MOST_SYNONYMS = 4
 MOST_JOINED = 3
 MOST_COUNTED = 10_000
+# The most that Elasticsearch takes; beyond so many groups their number is an estimate.
+GROUPS_EXACTLY = 40_000
 FACET_VALUES = 30
 FACET_DAYS = 60
 FACET_CURRENCIES = 5

@@ -1,11 +1,17 @@
 """Days by their names: `today`, `tonight`, `this weekend` … each as it is at the venue, wherever that is."""
 
+import re
+import tomllib
 from collections import defaultdict
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from functools import cache, lru_cache
+from importlib.resources import files
 from zoneinfo import ZoneInfo, available_timezones
+
+from search_index.folding import words
 
 EVENING = time(17)
 # A night out ends when it gets light: at two in the morning "tonight" is still the night that began yesterday.
@@ -42,9 +48,12 @@ def _ahead(days: int) -> Callable[[date], Span]:
     return lambda today: _whole(today + timedelta(days), today + timedelta(days))
 
 
-def _tonight(today: date) -> Span:
-    start = datetime.combine(today, EVENING)
-    return start, datetime.combine(today + timedelta(days=1), time.min) + NIGHT_ENDS
+def _night(of: Callable[[date], date]) -> Callable[[date], Span]:
+    def span(today: date) -> Span:
+        then = of(today)
+        return datetime.combine(then, EVENING), datetime.combine(then + timedelta(days=1), time.min) + NIGHT_ENDS
+
+    return span
 
 
 def _weekend(weeks: int) -> Callable[[date], Span]:
@@ -67,34 +76,68 @@ def _week(weeks: int) -> Callable[[date], Span]:
     return span
 
 
-def _weekday(number: int) -> Callable[[date], Span]:
+def _weekday(number: int) -> Callable[[date], date]:
     """That day of the week, today or within the next six days."""
+    return lambda today: today + timedelta((number - today.weekday()) % 7)
 
-    def span(today: date) -> Span:
-        then = today + timedelta((number - today.weekday()) % 7)
-        return _whole(then, then)
 
-    return span
+def _day_of(of: Callable[[date], date]) -> Callable[[date], Span]:
+    return lambda today: _whole(of(today), of(today))
 
 
 DAYS: dict[str, Day] = {
     "today": Day(_ahead(0)),
-    "tonight": Day(_tonight, changes=NIGHT_ENDS),
+    "tonight": Day(_night(lambda today: today), changes=NIGHT_ENDS),
     "tomorrow": Day(_ahead(1)),
+    "tomorrow night": Day(_night(lambda today: today + timedelta(days=1))),
     "this weekend": Day(_weekend(0)),
     "next weekend": Day(_weekend(1)),
     "this week": Day(_week(0)),
     "next week": Day(_week(1)),
-    **{name: Day(_weekday(number)) for number, name in enumerate(WEEKDAYS)},
+    **{name: Day(_day_of(_weekday(number))) for number, name in enumerate(WEEKDAYS)},
+    **{f"{name} night": Day(_night(_weekday(number))) for number, name in enumerate(WEEKDAYS)},
 }
-ALIASES = {"weekend": "this weekend", "the weekend": "this weekend", "now": "today"}
+# `28 november`, `november 28th`, `28. november 2026`.
+ENDING = r"(?:st|nd|rd|th)?"
+DATE = re.compile(
+    rf"(?:(?P<day>\d{{1,2}}){ENDING} (?P<month>\w+)|(?P<first>\w+) (?P<then>\d{{1,2}}){ENDING})(?: (?P<year>20\d\d))?"
+)
+ISO_DATE = re.compile(r"20\d\d-\d\d-\d\d", re.ASCII)
 
 
 def day_named(text: str) -> str | None:
     """`This-Weekend` → `this weekend`; None for what is no day's name."""
-    name = " ".join(text.lower().replace("-", " ").replace("_", " ").split())
-    name = ALIASES.get(name, name)
+    name = _folded(text.replace("_", " "))
+    if name.endswith(" evening") and name != "this evening":
+        name = f"{name.removesuffix(' evening')} night"
+    name = _other_names()[0].get(name, name)
     return name if name in DAYS else None
+
+
+def date_named(text: str, today: date) -> date | None:
+    """`28 november` → that day, the next one from yesterday on where no year is said; None for what is no date."""
+    with suppress(ValueError):
+        if ISO_DATE.fullmatch(text):
+            return date.fromisoformat(text)
+        found = DATE.fullmatch(_folded(text))
+        month = _other_names()[1].get(found["month"] or found["first"]) if found else None
+        if found and month:
+            then = date(int(found["year"] or today.year), month, int(found["day"] or found["then"]))
+            passed = then < today - timedelta(days=1) and not found["year"]
+            return then.replace(year=then.year + 1) if passed else then
+    return None
+
+
+def _folded(text: str) -> str:
+    return " ".join(words(text))
+
+
+@cache
+def _other_names() -> tuple[dict[str, str], dict[str, int]]:
+    data = tomllib.loads(files("search_service").joinpath("day_names.toml").read_text("utf-8"))
+    named = {_folded(other): name for name, others in data["days"].items() for other in others}
+    months = {_folded(other): int(number) for number, others in data["months"].items() for other in others}
+    return named, months
 
 
 def zones(name: str, now: datetime) -> tuple[Zones, ...]:

@@ -83,8 +83,9 @@ class Search:
     available_only: bool = False
     sort: Sort = "relevance"
     grouped: bool = False
-    # Whether a place, a box or a distance was asked for by its parameter.
+    # Whether a place, a box, or a distance around a position was asked for by parameters; whether a distance was.
     located: bool = False
+    distanced: bool = False
     # What not to look for in the words, by `search_service.understanding.KINDS`.
     as_typed: tuple[str, ...] = ()
 
@@ -101,6 +102,14 @@ class Search:
     def fingerprint(self) -> str:
         """Equal for equal searches: a cursor is good for its own search only."""
         return hashlib.blake2b(repr(self).encode("utf-8", "replace"), digest_size=8).hexdigest()
+
+
+def check_centre(search: Search) -> None:
+    """Raises Invalid where it takes a point to start from, and there is none."""
+    if search.point is None and search.distanced:
+        raise Invalid("A distance needs lat and lon, or near", faults=[("distance", "no point to start from")])
+    if search.point is None and search.sort == "distance":
+        raise Invalid("Sorting by distance needs lat and lon, or near", faults=[("sort", "no point to start from")])
 
 
 def parse_distance(text: str) -> float:

@@ -6,7 +6,7 @@ from typing import Any
 
 from search_service import boosts
 from search_service.domain import Search
-from search_service.filters import Clause, in_circle, position
+from search_service.filters import Clause, in_circle, position, together
 
 Body = dict[str, Any]
 Count = dict[str, Any]
@@ -53,13 +53,22 @@ def _counting(name: str, search: Search) -> Body:
         case "day":
             return {"terms": {"field": "localDay", "size": boosts.FACET_DAYS, "order": {"_key": "asc"}}}
         case "price":
-            by_band = {"bands": {"range": {"field": "price", "ranges": _bands(boosts.PRICE_BANDS)}}}
-            return {"terms": {"field": "currency", "size": boosts.FACET_CURRENCIES}, "aggs": by_band}
+            return {"terms": {"field": "currency", "size": boosts.FACET_CURRENCIES}, "aggs": _by_band(search)}
         case "distance" if search.point:
             rings = {"origin": position(search.point), "unit": "m", "ranges": _bands(boosts.RINGS)[:-1]}
             return {"geo_distance": {"field": "location", **rings}}
         case _:
             return {"terms": {"field": f"facets.{name}", "size": boosts.FACET_VALUES}}
+
+
+def _by_band(search: Search) -> Body:
+    """By what the wanted seats cost, as the filter does."""
+    wanted = search.seats_together is not None or search.seat_type is not None
+    counting = {"range": {"field": together(search) if wanted else "price", "ranges": _bands(boosts.PRICE_BANDS)}}
+    if search.seat_type is None:
+        return {"bands": counting}
+    of_type = {"filter": {"term": {"seatTypes.type": search.seat_type}}, "aggs": {"bands": counting}}
+    return {"seats": {"nested": {"path": "seatTypes"}, "aggs": {"of_type": of_type}}}
 
 
 def _bands(limits: Sequence[int]) -> list[dict[str, int]]:
@@ -84,13 +93,17 @@ def _counts(name: str, buckets: list[Body]) -> list[Count]:
         case "venue":
             return [_venue(bucket) for bucket in buckets]
         case "price":
-            return [
-                _band(band, bucket["key"]) for bucket in buckets for band in bucket["bands"]["buckets"] if _any(band)
-            ]
+            return [_band(band, bucket["key"]) for bucket in buckets for band in _counted_bands(bucket) if _any(band)]
         case "distance":
             return [_ring(ring) for ring in buckets if _any(ring)]
         case _:
             return [{"value": bucket["key"], "count": bucket["doc_count"]} for bucket in buckets]
+
+
+def _counted_bands(currency: Body) -> list[Body]:
+    counted = currency["seats"]["of_type"] if "seats" in currency else currency
+    found: list[Body] = counted["bands"]["buckets"]
+    return found
 
 
 def _any(bucket: Body) -> bool:

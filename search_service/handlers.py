@@ -7,7 +7,7 @@ from typing import Any
 
 from search_service import answer, query, tiles, words
 from search_service.cursor import Cursor, CursorSigner
-from search_service.domain import Box, Point, Search
+from search_service.domain import Box, Point, Search, check_centre
 from search_service.entry_store import EntryStore
 from search_service.facets import facet_counts
 from search_service.near_misses import relaxed
@@ -100,19 +100,23 @@ class SearchHandlers:
 
     async def _first_page(self, search: Search, asked: Asked) -> Page:
         """By what the words may mean, unless something is called so, or words alone find what their meaning doesn't."""
-        reading = understand(search, self._gazetteer)
+        reading = understand(search, self._gazetteer, asked.at.date())
+        check_centre(reading.search)
         literally = Reading(search)
         if not reading.parts:
             return await self._or_near(await self._page(literally, asked), asked)
+        if search.point is None and (search.distanced or search.sort == "distance"):
+            # The words alone would say no place to start from.
+            return await self._or_near(await self._page(reading, asked), asked)
         called, page = await asyncio.gather(
             self._is_called(search.text, whole=not reading.search.text), self._page(reading, asked)
         )
         if page.hits and page.match != "some" and not called:
             return page
         plain = await self._page(literally, asked)
-        if page.hits or (plain.hits and plain.match != "some"):
-            return plain if plain.hits else page
-        # Rather what there would be another day, or further away, than shows that have some of the words.
+        if page.hits or called or (plain.match == "all" and await self._is_more_than_a_place(search.text, reading)):
+            return plain if plain.hits else await self._or_near(page, asked)
+        # Rather what there would be another day, or further away, than shows that have something like the words.
         near = await self._or_near(page, asked)
         return plain if plain.hits and not near.near_misses else near
 
@@ -121,13 +125,23 @@ class SearchHandlers:
 
     async def _next_page(self, search: Search, asked: Asked) -> Page:
         understood = asked.position is not None and asked.position.understood
-        return await self._page(understand(search, self._gazetteer) if understood else Reading(search), asked)
+        reading = understand(search, self._gazetteer, asked.at.date()) if understood else Reading(search)
+        check_centre(reading.search)
+        return await self._page(reading, asked)
 
     async def _is_called(self, text: str, *, whole: bool) -> bool:
         """Whether a show is called so. What is a place or a day as a `whole` must be all of a name to count as one."""
-        condition = words.named(text) if whole else words.in_one_name(text)
+        return await self._exists(words.named(text) if whole else words.in_one_name(text))
+
+    async def _exists(self, condition: Answer) -> bool:
         [found] = await self._store.search(query.exists_body(condition, self._clock.now()))
         return bool(found["hits"]["total"]["value"])
+
+    async def _is_more_than_a_place(self, text: str, reading: Reading) -> bool:
+        """Nobody who asks for Roma, where nothing is on, asks for romances; but a person may be called like a city."""
+        if reading.search.text or any(part.kind == "category" for part in reading.parts):
+            return True
+        return await self._exists(words.said_whole(text))
 
     async def _page(self, reading: Reading, asked: Asked) -> Page:
         """Looser matches are only looked for where there is no stricter one."""

@@ -22,7 +22,14 @@ router = APIRouter(tags=["pages"])
 async def robots(request: Request) -> Response:
     """Pages may be read by all; the API says the same again, without end."""
     links: Links = request.app.state.links
-    lines = ("User-agent: *", "Disallow: /api/", "", f"Sitemap: {links.sitemaps()}", "")
+    lines = (
+        "User-agent: *",
+        "Allow: /api/v1/search/shows.ics",
+        "Disallow: /api/",
+        "",
+        f"Sitemap: {links.sitemaps()}",
+        "",
+    )
     return PlainTextResponse("\n".join(lines), headers=KEPT)
 
 

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from math import ceil
 from typing import Literal
 
-from search_service.domain import FURTHEST_METRES, Bound, NamedDay, Search, latest
+from search_service.domain import FURTHEST_METRES, Bound, NamedDay, Search, latest, parse_bound
 from search_service.understanding import Reading
 
 Kind = Literal["wider", "later", "seats", "price"]
@@ -38,19 +38,22 @@ def _said(reading: Reading) -> dict[str, str | None]:
     said: dict[str, str | None] = {"query": search.text or None}
     if kinds & {"place", "distance"} and search.point and search.radius:
         said |= {"lat": f"{search.point.lat}", "lon": f"{search.point.lon}", "distance": f"{search.radius:.3f}m"}
-    if "time" in kinds and isinstance(search.start, NamedDay):
-        said |= {"startDate": search.start.name, "endDate": search.start.name}
     if "price" in kinds:
         said["maxPrice"] = f"{search.max_price}"
     if "party" in kinds:
         said["seatsTogether"] = f"{search.seats_together}"
+    for part in reading.parts:
+        if part.kind == "time" and parse_bound(part.value, end=False) == search.start:
+            said |= {"startDate": part.value, "endDate": part.value}
+        if part.kind == "category":
+            said["category"] = part.value
     return said
 
 
 def _relaxed(search: Search, now: datetime) -> Iterator[Relaxed]:
     if search.point and search.radius:
-        for times in WIDER:
-            kilometres = min(ceil(search.radius * times / 1_000), FURTHEST_METRES // 1_000)
+        for radius in (*(search.radius * times for times in WIDER), FURTHEST_METRES):
+            kilometres = min(ceil(radius / 1_000), FURTHEST_METRES // 1_000)
             yield Relaxed("wider", replace(search, radius=kilometres * 1_000), {"distance": f"{kilometres:.0f}km"})
     if search.end:
         until = now.replace(microsecond=0) + LATER

@@ -39,7 +39,7 @@ def shows_body(search: Search, names: Sequence[str], *, now: datetime, asked_at:
     counting = counted_among_hits(search, filters(search, now=now, asked_at=asked_at), names)
     if search.grouped:
         body["collapse"] = {"field": "eventId"}
-        counting["groups"] = {"cardinality": {"field": "eventId", "precision_threshold": 3_000}}
+        counting["groups"] = {"cardinality": {"field": "eventId", "precision_threshold": boosts.GROUPS_EXACTLY}}
     return {**body, "aggs": counting} if counting else body
 
 

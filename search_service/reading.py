@@ -28,14 +28,13 @@ def read_point(params: PointParams) -> Point | None:
 
 
 def read_search(params: SearchParams, gazetteer: Gazetteer, now: datetime) -> tuple[Search, Place | None]:
-    """The search, and the place that `near` stands for. Raises Invalid, or Unplaced for an unknown place."""
+    """The search, and the place that `near` stands for. Raises Invalid, or Unplaced for an unknown place.
+
+    That there is a point to start from, where it takes one, is seen when the words are understood, which may say it.
+    """
     point = read_point(params)
     place = _place(params.near, point, gazetteer) if params.near else None
     centre = Point(place.lat, place.lon) if place else point
-    if centre is None and params.sort == "distance":
-        raise Invalid("Sorting by distance needs lat and lon, or near", faults=[("sort", "no point to start from")])
-    if centre is None and params.distance is not None:
-        raise Invalid("A distance needs lat and lon, or near", faults=[("distance", "no point to start from")])
     start = parse_bound(params.start_date, end=False) if params.start_date else None
     end = parse_bound(params.end_date, end=True) if params.end_date else None
     if isinstance(start, NamedDay) and end is None:
@@ -66,7 +65,8 @@ def read_search(params: SearchParams, gazetteer: Gazetteer, now: datetime) -> tu
         available_only=params.available_only,
         sort=params.sort,
         grouped=isinstance(params, ShowsParams) and params.group_by is not None,
-        located=bool(place or params.bbox or params.distance),
+        located=bool(place or params.bbox or (params.distance and centre)),
+        distanced=params.distance is not None,
         as_typed=tuple(KINDS if "true" in params.as_typed else sorted(params.as_typed)),
     )
     return search, place

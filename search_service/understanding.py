@@ -6,31 +6,41 @@ Nothing here looks at what is on; whether a reading makes sense is decided by wh
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from datetime import date
+from functools import partial
 from typing import Any, Literal
 
-from search_service.days import day_named
-from search_service.domain import DEFAULT_RADIUS_METRES, NamedDay, Point, Search, parse_distance
+from search_service.days import date_named, day_named
+from search_service.domain import DEFAULT_RADIUS_METRES, Point, Search, parse_bound, parse_distance
 from service_kit.folding import fold_words
 from service_kit.gazetteer import Gazetteer, Place
 
-Kind = Literal["words", "place", "time", "price", "party", "distance"]
-KINDS: tuple[Kind, ...] = ("place", "time", "price", "party", "distance")
+Kind = Literal["words", "place", "time", "price", "party", "distance", "category"]
+KINDS: tuple[Kind, ...] = ("place", "time", "price", "party", "distance", "category")
 
 LONGEST_PLACE = 4
 SHORTEST_PLACE = 3
 # Cities too, but nobody means them.
 NO_PLACES = frozenset(["the", "and", "for", "all", "man", "men", "much", "see", "one", "two"])
 # Below this a city is only meant by its own name, not by what other languages or old maps call it.
-KNOWN_BY_OTHER_NAMES = 100_000
-BEFORE_PLACES = frozenset({"in", "near", "at", "around", "nearby"})
+KNOWN_BY_OTHER_NAMES = 150_000
+BEFORE_PLACES = frozenset({"in", "near", "at", "around", "nearby", "of"})
 BEFORE_DAYS = frozenset({"on", "for", "at", "this"})
 HERE = frozenset({"me", "here"})
 # What is left of "shows in leeds" speaks of no show in particular.
 ANYTHING = frozenset(
     {"show", "shows", "event", "events", "ticket", "tickets", "anything", "something", "things", "to", "do"}
-    | {"what", "whats", "s", "is", "on", "playing"}
+    | {"what", "whats", "s", "is", "on", "playing", "cheap", "cheapest", "good", "best", "any", "a", "for"}
 )
-LONGEST_DAY = 3
+# Said beside a place or a day, these mean all of a kind.
+CATEGORIES = {
+    **dict.fromkeys(("film", "films", "movie", "movies", "cinema", "kino", "pelicula", "peliculas"), "movie"),
+    **dict.fromkeys(("concert", "concerts", "gig", "gigs", "konzert", "konzerte", "conciertos"), "concert"),
+    **dict.fromkeys(("opera", "operas", "oper", "opern"), "opera"),
+    **dict.fromkeys(("theatre", "theatres", "theater", "theaters", "play", "plays", "teatro"), "theatre"),
+    **dict.fromkeys(("ballet", "ballets", "ballett"), "ballet"),
+}
+LONGEST_DAY = 4
 MOST_SEATS = 20
 CURRENCY = (
     r"(?:€|£|\$|eur|euros?|gbp|pounds?|usd|dollars?|cad|aud|chf|bucks|kr|sek|nok|dkk|zł|pln|kč|czk|₹|inr|rupees"
@@ -39,9 +49,17 @@ CURRENCY = (
 # Money without a smaller unit. Without a name of it, a price is of money that has hundredths.
 WHOLE = re.compile(r"¥|￥|yen|jpy|₩|won|krw", re.IGNORECASE)
 LIMIT = r"(?:under|below|max|up to|less than|cheaper than)"
-PRICE = re.compile(rf"\b{LIMIT}\s*{CURRENCY}?\s*(\d{{1,6}})(?:[.,](\d{{2}}))?\s*{CURRENCY}?(?!\w)", re.IGNORECASE)
+AMOUNT = r"(\d{1,6})(?:[.,](\d{2}))?"
+PRICE = re.compile(
+    rf"\b{LIMIT}\s*{CURRENCY}?\s*{AMOUNT}\s*{CURRENCY}?(?!\w)"
+    rf"|(?<!\w){AMOUNT}\s*{CURRENCY}\s*(?:max|or less|or under)\b",
+    re.IGNORECASE,
+)
+PEOPLE = r"(?:people|persons?|adults|of us|personen|personnes|personas)"
 PARTY = re.compile(
-    r"\b(\d{1,2})\s+(?:seats?\s+|tickets?\s+|people\s+)?together\b|\b(\d{1,2})\s+(?:seats|tickets)\b", re.IGNORECASE
+    r"\b(\d{1,2})\s+(?:seats?\s+|tickets?\s+|people\s+)?together\b|\b(\d{1,2})\s+(?:seats|tickets)\b"
+    rf"|\b(?:for|party of|für|pour|para)\s+(\d{{1,2}})\b(?:\s+{PEOPLE}\b)?|\b(\d{{1,2}})\s+{PEOPLE}\b",
+    re.IGNORECASE,
 )
 WITHIN = re.compile(r"\bwithin\s+(\d{1,5}(?:\.\d{1,3})?)\s*(km|mi|miles|kilometres|kilometers|m)\b", re.IGNORECASE)
 UNITS = {"miles": "mi", "kilometres": "km", "kilometers": "km"}
@@ -78,25 +96,25 @@ class _Text:
         del self.words[start:end]
 
 
-def understand(search: Search, gazetteer: Gazetteer) -> Reading:
-    """What the words of `search` may mean, but for what its other parameters and `as_typed` settle."""
+def understand(search: Search, gazetteer: Gazetteer, today: date) -> Reading:
+    """What the words of `search` may mean, but for what `as_typed` settles. A parameter wins over what they say.
+
+    `today` decides the year of a date without one.
+    """
     may = set(KINDS) - set(search.as_typed)
     if search.located:
         may -= {"place", "distance"}
-    if search.start or search.end:
-        may -= {"time"}
-    if search.max_price is not None:
-        may -= {"price"}
-    if search.seats_together is not None:
-        may -= {"party"}
     text, parts = _figures(search.text, may)
     left = _Text(text.replace(",", " ").split(), parts)
+    read_day = partial(_day, today=today)
     if "time" in may:
-        _find(left, _day)
+        _find(left, read_day)
     if "place" in may:
-        _find(left, lambda words: _place(words, gazetteer, search.point), _here(search.point))
+        _find(left, lambda words: _place(words, gazetteer, search.point), _here)
     if "time" in may and not any(part.kind == "time" for part in left.parts):
-        _find(left, _day)
+        _find(left, read_day)
+    if "category" in may and left.parts and "category" not in {name for name, said in search.wanted.items() if said}:
+        _category(left)
     return _reading(search, left) if left.parts else Reading(search)
 
 
@@ -105,7 +123,7 @@ def _figures(text: str, may: set[Kind]) -> tuple[str, list[Part]]:
     parts: list[Part] = []
     readers: tuple[tuple[Kind, re.Pattern[str], Callable[[re.Match[str]], Any]], ...] = (
         ("price", PRICE, _minor_units),
-        ("party", PARTY, lambda match: int(match[1] or match[2])),
+        ("party", PARTY, lambda match: int(match[1] or match[2] or match[3] or match[4])),
         ("distance", WITHIN, lambda match: match[1] + UNITS.get(match[2].lower(), match[2].lower())),
     )
     for kind, pattern, value in readers:
@@ -118,8 +136,8 @@ def _figures(text: str, may: set[Kind]) -> tuple[str, list[Part]]:
 
 
 def _minor_units(price: re.Match[str]) -> int:
-    whole = int(price[1])
-    return whole if WHOLE.search(price[0]) else whole * 100 + int(price[2] or 0)
+    whole = int(price[1] or price[3])
+    return whole if WHOLE.search(price[0]) else whole * 100 + int(price[2] or price[4] or 0)
 
 
 def _sane(kind: Kind, value: Any) -> bool:
@@ -154,13 +172,25 @@ def _find(text: _Text, *readers: Callable[[list[str]], Found | None]) -> None:
                 return
 
 
-def _day(words: list[str]) -> Found | None:
+def _day(words: list[str], today: date) -> Found | None:
     if len(words) > LONGEST_DAY:
         return None
-    name = day_named(" ".join(words))
-    if name is None and len(words) > 1 and words[0].lower() in BEFORE_DAYS:
-        name = day_named(" ".join(words[1:]))
-    return ("time", name) if name else None
+    for said in (words, words[1:] if len(words) > 1 and words[0].lower() in BEFORE_DAYS else []):
+        if name := day_named(" ".join(said)):
+            return "time", name
+        if then := date_named(" ".join(said), today):
+            return "time", then.isoformat()
+    return None
+
+
+def _category(text: _Text) -> None:
+    """All that is left speaks of one kind, or its last word does beside others."""
+    kinds = {CATEGORIES[word] for word in map(fold_words, text.words) if word in CATEGORIES}
+    only = {fold_words(word) for word in text.words} <= {*CATEGORIES, *ANYTHING}
+    if len(kinds) == 1 and only:
+        text.take(0, len(text.words), "category", kinds.pop())
+    elif len(text.words) > 1 and (last := fold_words(text.words[-1])) in CATEGORIES and last.endswith("s"):
+        text.take(len(text.words) - 1, len(text.words), "category", CATEGORIES[last])
 
 
 def _place(words: list[str], gazetteer: Gazetteer, near: Point | None) -> Found | None:
@@ -177,13 +207,11 @@ def _place(words: list[str], gazetteer: Gazetteer, near: Point | None) -> Found 
     return ("place", found[0]) if known else None
 
 
-def _here(point: Point | None) -> Callable[[list[str]], Found | None]:
-    def read(words: list[str]) -> Found | None:
-        said = [word.lower() for word in words]
-        here = said == ["nearby"] or (len(said) == 2 and said[0] in BEFORE_PLACES and said[1] in HERE)
-        return ("place", "here") if here and point else None
-
-    return read
+def _here(words: list[str]) -> Found | None:
+    """Without a position it is everywhere; still nobody looks for these words."""
+    said = [word.lower() for word in words]
+    here = said == ["nearby"] or (len(said) == 2 and said[0] in BEFORE_PLACES and said[1] in HERE)
+    return ("place", "here") if here else None
 
 
 def _reading(search: Search, text: _Text) -> Reading:
@@ -192,18 +220,21 @@ def _reading(search: Search, text: _Text) -> Reading:
     point, radius = search.point, search.radius
     if text.place:
         point, radius = Point(text.place.lat, text.place.lon), search.radius or DEFAULT_RADIUS_METRES
-    if "distance" in values and point:
+    if "distance" in values and point and not search.distanced:
         radius = parse_distance(values["distance"])
-    day = NamedDay(values["time"]) if "time" in values else None
+    start, end = search.start, search.end
+    if "time" in values and not start and not end:
+        start, end = parse_bound(values["time"], end=False), parse_bound(values["time"], end=True)
     understood = replace(
         search,
         text=" ".join(rest),
         point=point,
         radius=radius,
-        start=day or search.start,
-        end=day or search.end,
-        max_price=values.get("price", search.max_price),
-        seats_together=values.get("party", search.seats_together),
+        start=start,
+        end=end,
+        max_price=values.get("price") if search.max_price is None else search.max_price,
+        seats_together=values.get("party") if search.seats_together is None else search.seats_together,
+        wanted={**search.wanted, "category": [values["category"]]} if "category" in values else search.wanted,
     )
     words = (Part("words", understood.text, understood.text),) if rest else ()
     return Reading(understood, (*words, *text.parts), text.place)

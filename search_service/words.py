@@ -14,6 +14,7 @@ Clause = dict[str, Any]
 Match = Literal["all", "similar", "some"]
 MATCHES: tuple[Match, ...] = ("all", "similar", "some")
 NAMES = ("title", "venue")
+SAYINGS = ("words.title", "words.venue", "words.people", "words.keywords")
 NOTHING: Clause = {"match_none": {}}
 
 
@@ -107,9 +108,13 @@ def named(text: str) -> Clause:
 
 
 def in_one_name(text: str) -> Clause:
-    """Unscored: shows of which one name or saying (title, venue, people, keywords) has all of these words."""
-    fields = ("words.title", "words.venue", "words.people", "words.keywords")
-    return _any([_last_word_begun(field, form) for form in phrasings(text) for field in fields])
+    """Unscored: shows of which one name or saying has all of these words, the last maybe only begun."""
+    return _any([_last_word_begun(field, form) for form in phrasings(text) for field in SAYINGS])
+
+
+def said_whole(text: str) -> Clause:
+    """Unscored: shows of which one name or saying has all of these words."""
+    return _any([_all_words(field, form) for form in phrasings(text) for field in SAYINGS])
 
 
 def in_name(text: str) -> Clause:
@@ -170,7 +175,9 @@ def _similar(field: str, form: str) -> Clause:
 
 
 def _some(field: str, form: str) -> Clause:
-    return {"match": {field: {"query": form, "minimum_should_match": boosts.SOME}}}
+    """By words that say something: `la boheme` is not found by what has a `la`."""
+    telling = " ".join(word for word in form.split() if len(word) >= boosts.TELLING and word not in boosts.FILLERS)
+    return {"match": {field: {"query": telling, "minimum_should_match": boosts.SOME}}} if telling else NOTHING
 
 
 def _where_found(form: str) -> Clause:

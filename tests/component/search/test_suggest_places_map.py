@@ -67,6 +67,12 @@ async def test_the_nearest_venue_is_suggested_first(client: httpx2.AsyncClient) 
     assert near_new_york[0]["text"] == "Kino New York"
 
 
+async def test_a_place_with_a_typo_is_suggested_all_the_same(client: httpx2.AsyncClient) -> None:
+    assert {"Paris"} <= {item["text"] for item in await suggest(client, q="pariss")}
+    [first, *_] = (await client.get("/api/v1/search/places", params={"q": "lodnon"})).json()["items"]
+    assert (first["name"], first["country"]) == ("London", "GB")
+
+
 async def test_nothing_typed_suggests_nothing_and_half_a_position_is_refused(client: httpx2.AsyncClient) -> None:
     assert await suggest(client, q="") == []
     assert (await client.get("/api/v1/search/suggest?q=a&lat=1")).status_code == 422

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
@@ -20,6 +20,7 @@ from tests.component.search.strings import LONGEST_QUERY, WORST
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 MOST_TERMS = 1_024
 # A few are wanted; the rest is for a machine that does other work.
+TODAY = date(2026, 11, 25)
 MOST_SECONDS = 0.05
 
 
@@ -41,7 +42,7 @@ def least_seconds(work: Callable[[], object]) -> float:
 @pytest.mark.parametrize("text", WORST)
 def test_no_text_takes_long_to_understand(cities: Gazetteer, text: str) -> None:
     search = Search(text=text[:LONGEST_QUERY].strip(), point=Point(48.85, 2.35))
-    assert least_seconds(lambda: understand(search, cities)) < MOST_SECONDS
+    assert least_seconds(lambda: understand(search, cities, TODAY)) < MOST_SECONDS
     assert least_seconds(lambda: words.ranked(search.text, "some")) < MOST_SECONDS
     assert least_seconds(lambda: cities.starting_with(search.text, 20, (48.85, 2.35))) < MOST_SECONDS
     assert least_seconds(lambda: cities.lookup(search.text, near=(48.85, 2.35))) < MOST_SECONDS
