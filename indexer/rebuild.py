@@ -5,7 +5,7 @@ How far it is stands in its lease, so a rebuild that was killed is gone on with 
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 
 from indexer.config import Settings
@@ -23,7 +23,7 @@ from service_kit.errors import Unavailable
 from service_kit.ids import new_id
 from service_kit.logs import get_logger
 from service_kit.mongo import open_database
-from service_kit.tasks import every
+from service_kit.tasks import every, stopped
 
 log = get_logger(__name__)
 BATCH = 1_000
@@ -89,10 +89,8 @@ async def _leased(leases: Leases, owner: str) -> AsyncIterator[Plan | None]:
     try:
         yield plan
     finally:
-        renewing.cancel()
         # That it could not be renewed is noticed at the next batch, which notes how far it is.
-        with suppress(asyncio.CancelledError, Exception):
-            await renewing
+        await stopped(renewing)
         await leases.release(owner)
 
 

@@ -66,9 +66,7 @@ async def background(name: str, loop: Step) -> AsyncIterator[asyncio.Task[None]]
     finally:
         # A flag of our own: `Task.cancelling` also counts what a TaskGroup within the loop asked for (Python 3.11).
         stopping = True
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
+        await stopped(task)
 
 
 async def stopped(*tasks: asyncio.Task[Any]) -> None:

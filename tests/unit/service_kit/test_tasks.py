@@ -47,3 +47,23 @@ async def test_woken_ends_by_the_event_or_by_the_clock() -> None:
     wake.set()
     async with asyncio.timeout(5):
         await woken(wake, 1_000)
+
+
+async def test_a_loop_whose_driver_swallows_a_cancellation_is_stopped_all_the_same() -> None:
+    swallowed = 0
+
+    async def deaf() -> None:
+        nonlocal swallowed
+        while True:
+            try:
+                await asyncio.sleep(60)
+            except asyncio.CancelledError:
+                swallowed += 1
+                if swallowed == 3:
+                    raise
+
+    async with asyncio.timeout(5):
+        async with background("deaf", deaf) as task:
+            await asyncio.sleep(0)
+    assert task.done()
+    assert swallowed == 3
