@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from icalendar import Calendar, Event
+from icalendar import Calendar, Event, vText
 
 from search_service.exports.facts import about, address
 from search_service.exports.links import Links
@@ -24,7 +24,8 @@ def to_calendar(items: list[Item], links: Links, *, name: str, now: datetime) ->
     calendar.add("prodid", "-//Marquee//Shows//EN")
     calendar.add("version", "2.0")
     for name_property in ("name", "x-wr-calname"):
-        calendar.add(name_property, name)
+        # Of these the library doesn't know that they are texts, and would not escape them.
+        calendar.add(name_property, vText(name))
     calendar.add("refresh-interval", REFRESH, parameters={"VALUE": "DURATION"})
     calendar.add("x-published-ttl", "PT1H")
     for item in items:

@@ -150,6 +150,12 @@ async def test_a_calendar_can_be_subscribed_to(reader: httpx2.AsyncClient) -> No
     assert all(len(line) <= 75 for line in answer.content.split(b"\r\n"))
 
 
+async def test_the_name_of_a_calendar_is_escaped(reader: httpx2.AsyncClient) -> None:
+    written = (await fetch(reader, "ics", query="Me, you; \\n")).text
+    for name in ("NAME", "X-WR-CALNAME"):
+        assert f"\r\n{name}:Marquee: Me\\, you\\; \\\\n\r\n" in written
+
+
 async def test_the_zones_in_a_calendar_tell_the_same_time_as_ours(
     reader: httpx2.AsyncClient, published: Programme
 ) -> None:
