@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import sys
+from contextlib import suppress
 from datetime import timedelta
 from functools import partial
 
@@ -13,6 +14,7 @@ from indexer.rebuild import ensure_served, rebuild, refill
 from indexer.store.leases import Leases, Plan, RebuildRunning
 from search_index.mapping import MAPPING_VERSION, alias
 from service_kit.clock import ManualClock, SystemClock
+from service_kit.errors import Unavailable
 from service_kit.tasks import background, every
 from tests.integration.indexer.conftest import Bench, documents_become, open_bench
 from tests.integration.indexer.programme import cinema, film, published, seats, showtime
@@ -107,6 +109,31 @@ async def test_a_rebuild_is_refused_while_another_one_renews_its_right(bench: Be
     async with background("renewing", partial(every, 0.1, partial(leases.renew, "another"))):
         with pytest.raises(RebuildRunning):
             await rebuild(bench.settings)
+
+
+async def test_a_rebuild_that_fails_gives_its_right_back_though_the_driver_swallows_a_cancellation(
+    bench: Bench, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    renewing = asyncio.Event()
+
+    async def renew(_owner: str) -> None:
+        if not renewing.is_set():
+            renewing.set()
+            with suppress(asyncio.CancelledError):
+                await asyncio.Event().wait()
+
+    async def away() -> None:
+        await renewing.wait()
+        raise Unavailable("Elasticsearch is away")
+
+    monkeypatch.setattr(bench.model.leases, "renew", renew)
+    monkeypatch.setattr(bench.indices, "create", away)
+    rebuilding = asyncio.create_task(refill(bench.model, bench.indices, clock))
+    # Not by `asyncio.timeout`: its cancellation would end what hangs here.
+    ended, _ = await asyncio.wait({rebuilding}, timeout=5)
+    assert ended
+    assert isinstance(rebuilding.exception(), Unavailable)
+    assert await bench.model.leases.held_until() is None
 
 
 async def test_a_rebuild_that_was_killed_is_gone_on_with(bench: Bench, clock: ManualClock) -> None:
