@@ -15,9 +15,11 @@ from inventory_service.handlers.announce import ROUND_SECONDS, announce_changes
 from inventory_service.handlers.context import Inventory
 from inventory_service.handlers.expire import sweep
 from inventory_service.handlers.live import open_live
+from inventory_service.handlers.places import Places
+from inventory_service.handlers.waiting import open_waiting
 from inventory_service.http import ROUTERS
 from inventory_service.http.seat_maps import Bodies
-from inventory_service.http.streams import encode
+from inventory_service.http.streams import encode, encode_booking
 from inventory_service.store.bookings import Bookings
 from inventory_service.store.catalogue import Layouts, Showtimes
 from inventory_service.store.holders import Holders
@@ -74,7 +76,8 @@ def create_app(settings: Settings, clock: Clock | None = None) -> FastAPI:
         async with (
             open_database(settings, "inventory") as database,
             open_inventory(settings, database, clock) as inventory,
-            open_live(inventory, encode) as live,
+            open_live(inventory, places := Places(settings), encode) as live,
+            open_waiting(inventory, places, encode_booking) as waiting,
             open_kit(
                 settings,
                 checks={
@@ -89,6 +92,7 @@ def create_app(settings: Settings, clock: Clock | None = None) -> FastAPI:
             app.state.kit = kit
             app.state.inventory = inventory
             app.state.live = live
+            app.state.waiting = waiting
             app.state.bodies = Bodies()
             limiter = Limiter(database["limits"], kit.clock, enabled=settings.limited)
             await limiter.prepare()

@@ -92,6 +92,11 @@ class Booking:
         """Whether it waits for its payment."""
         return self.status == "pending"
 
+    @property
+    def settled(self) -> bool:
+        """Whether nothing more is to be waited for. What ran out while it was being paid for may still be paid."""
+        return self.status not in ("pending", "expired") or (self.status == "expired" and self.payment_id is None)
+
     def owned_by(self, subject: str) -> bool:
         return self.user_id == subject
 

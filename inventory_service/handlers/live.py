@@ -6,18 +6,15 @@ all watched maps, one more for those that have moved.
 
 import asyncio
 import time
-from collections import Counter
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from functools import partial
 from weakref import WeakValueDictionary
 
-import prometheus_client
-
 from inventory_service.handlers.channel import THE_END, Channel, Encode, Stream
 from inventory_service.handlers.context import Inventory
+from inventory_service.handlers.places import Places
 from inventory_service.handlers.read import view_of
-from service_kit.errors import TooManyRequests, Unavailable
 from service_kit.logs import get_logger
 from service_kit.tasks import background, every
 
@@ -28,24 +25,17 @@ LINGER_SECONDS = 30.0
 # Writing to 1,000 streams takes some 30 ms; a few at a time, so that no hold has to wait for all of them.
 WOKEN_AT_ONCE = 20
 PAUSE_SECONDS = 0.002
-RETRY_SECONDS = 5
-
-STREAMS = prometheus_client.Gauge("marquee_live_streams", "Open streams of seat maps", multiprocess_mode="livesum")
-
-
-class TooManyStreams(Unavailable):
-    slug, title = "too-many-streams", "This process has as many open streams as it takes"
 
 
 class Live:
     """The channels of one process, and who watches them."""
 
-    def __init__(self, inventory: Inventory, encode: Encode) -> None:
+    def __init__(self, inventory: Inventory, places: Places, encode: Encode) -> None:
         self._inventory = inventory
+        self._places = places
         self._encode = encode
         self._channels: dict[str, Channel] = {}
         self._opening: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
-        self._places: Counter[str] = Counter()
         self._stopping = False
 
     @asynccontextmanager
@@ -54,7 +44,7 @@ class Live:
 
         Raises NotFound, NotOpenYet, TooManyStreams, TooManyRequests.
         """
-        with self._place(address):
+        with self._places.take(address):
             channel = await self._channel(showtime_id)
             if channel.over and last_seen == THE_END:
                 yield None
@@ -130,29 +120,11 @@ class Live:
         await self._inventory.seat_map(showtime_id)
         return await self._channel(showtime_id)
 
-    @contextmanager
-    def _place(self, address: str) -> Iterator[None]:
-        """Room for one more stream. Raises TooManyStreams, TooManyRequests."""
-        settings = self._inventory.settings
-        if self._places.total() >= settings.most_streams:
-            raise TooManyStreams(retry_after=RETRY_SECONDS)
-        if settings.limited and self._places[address] >= settings.most_streams_per_address:
-            raise TooManyRequests("Too many open streams from this address", retry_after=RETRY_SECONDS)
-        self._places[address] += 1
-        STREAMS.inc()
-        try:
-            yield
-        finally:
-            STREAMS.dec()
-            self._places[address] -= 1
-            if not self._places[address]:
-                del self._places[address]
-
 
 @asynccontextmanager
-async def open_live(inventory: Inventory, encode: Encode) -> AsyncIterator[Live]:
+async def open_live(inventory: Inventory, places: Places, encode: Encode) -> AsyncIterator[Live]:
     """Live seat maps, kept up to date while entered."""
-    live = Live(inventory, encode)
+    live = Live(inventory, places, encode)
     async with background("live", partial(every, ROUND_SECONDS, live.round)):
         try:
             yield live

@@ -1,9 +1,9 @@
-"""The live seat map: its route, and how its events are written (Server-Sent Events)."""
+"""Live seat maps and bookings: their routes, and how their events are written (Server-Sent Events)."""
 
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
-from typing import Annotated
+from typing import Annotated, Protocol
 
 from fastapi import APIRouter, Header, Request
 from pydantic_core import to_json
@@ -11,12 +11,15 @@ from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from inventory_service.domain.bits import positions
-from inventory_service.handlers.channel import THE_END, Change, Closed, Resync, Stream
+from inventory_service.domain.booking import Booking
+from inventory_service.handlers.channel import THE_END, Change, Closed, Resync
 from inventory_service.handlers.live import Live
-from inventory_service.handlers.read import MapView
+from inventory_service.handlers.read import MapView, own_booking
+from inventory_service.handlers.waiting import Waiting
+from inventory_service.http.bookings import booking_answer
 from inventory_service.http.common import inventory_of
 from inventory_service.http.seat_maps import compact_answer
-from service_kit.auth import MaybeCaller
+from service_kit.auth import Caller, MaybeCaller
 from service_kit.limits import caller_address
 from service_kit.stopping import begin_endless
 
@@ -48,14 +51,34 @@ def _event(name: str, data: bytes, id_: str | None = None) -> bytes:
     return f"{number}event: {name}\ndata: ".encode() + data + b"\n\n"
 
 
+def encode_booking(booking: Booking, last: bool) -> bytes:
+    """A booking as its buyer gets it; after the `last` one nothing comes."""
+    status = _event(
+        "status",
+        booking_answer(booking).model_dump_json(by_alias=True, exclude_none=True).encode(),
+        str(booking.version),
+    )
+    return status + _event("closed", to_json({"status": booking.status}), THE_END) if last else status
+
+
+class Told(Protocol):
+    """What a stream sends: events as they come, none after so many seconds."""
+
+    ended: bool
+
+    async def next(self, patience: float) -> bytes: ...
+
+
 class EventStream(Response):
     """Sends what a stream gives, until the stream ends or the client goes away."""
 
     media_type = "text/event-stream"
 
-    def __init__(self, live: Live, watching: AbstractAsyncContextManager[Stream | None], heartbeat: float) -> None:
+    def __init__(
+        self, stop: Callable[[], None], watching: AbstractAsyncContextManager[Told | None], heartbeat: float
+    ) -> None:
         super().__init__()
-        self._live = live
+        self._stop = stop
         self._watching = watching
         self._heartbeat = heartbeat
 
@@ -65,11 +88,11 @@ class EventStream(Response):
             if stream is None:
                 await Response(status_code=204)(scope, receive, send)
                 return
-            begin_endless(scope, self._live.stop)
+            begin_endless(scope, self._stop)
             answer = StreamingResponse(self._events(stream), headers=HEADERS, media_type=self.media_type)
             await answer(scope, receive, send)
 
-    async def _events(self, stream: Stream) -> AsyncIterator[bytes]:
+    async def _events(self, stream: Told) -> AsyncIterator[bytes]:
         yield b"retry: %d\n\n" % random.randint(*RETRY_MILLISECONDS)
         while not stream.ended:
             yield await stream.next(self._heartbeat) or HEARTBEAT
@@ -93,4 +116,26 @@ async def stream_inventory(
     inventory = inventory_of(request)
     live: Live = request.app.state.live
     watching = live.watching(showtime_id, caller_address(request), last_event_id)
-    return EventStream(live, watching, inventory.settings.stream_heartbeat_seconds)
+    return EventStream(live.stop, watching, inventory.settings.stream_heartbeat_seconds)
+
+
+@router.get(
+    "/bookings/{booking_id}/status/stream",
+    tags=["bookings"],
+    response_class=EventStream,
+    status_code=200,
+    responses={204: {"description": "You have seen the end: Last-Event-ID is that of the `closed` event"}},
+)
+async def stream_booking(
+    booking_id: str, request: Request, caller: Caller, last_event_id: Annotated[str | None, Header()] = None
+) -> Response:
+    """One's own booking as it changes, as Server-Sent Events.
+
+    `status` (the booking) now and whenever it changes; `closed` when nothing more is to be waited for: it is confirmed,
+    or will not be.
+    """
+    inventory = inventory_of(request)
+    booking = await own_booking(inventory, booking_id, caller)
+    waiting: Waiting = request.app.state.waiting
+    watching = waiting.watching(booking, caller_address(request), last_event_id)
+    return EventStream(waiting.stop, watching, inventory.settings.stream_heartbeat_seconds)

@@ -63,6 +63,10 @@ class Bookings:
         cursor = self.collection.find({"_id": {"$in": list(booking_ids)}}, {"outbox": 0})
         return [_from_document(document) async for document in cursor]
 
+    async def versions(self, booking_ids: Sequence[str]) -> dict[str, int]:
+        found = self.collection.find({"_id": {"$in": list(booking_ids)}}, {"version": 1})
+        return {document["_id"]: document["version"] async for document in found}
+
     async def of_user(self, user_id: str, after: tuple[datetime, str] | None, limit: int) -> list[Booking]:
         """Newest first, from a position on."""
         condition: Document = {"userId": user_id}

@@ -8,7 +8,7 @@ import signal
 import socket
 import sys
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager, nullcontext
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -168,9 +168,14 @@ class Listener:
         return Told(fields.get("event"), fields.get("id"), data)
 
 
+def listening(house: House, showtime_id: str, **how: Any) -> AbstractAsyncContextManager[Listener]:
+    """A stream of seats."""
+    return hearing(house, f"/api/v1/showtimes/{showtime_id}/inventory/stream", **how)
+
+
 @asynccontextmanager
-async def listening(
-    house: House, showtime_id: str, *, buffer: int | None = None, last_seen: str | None = None, token: str | None = None
+async def hearing(
+    house: House, path: str, *, buffer: int | None = None, last_seen: str | None = None, token: str | None = None
 ) -> AsyncIterator[Listener]:
     """A stream whose head has come; `buffer` bounds what the kernel takes in ahead of the reader."""
     link = socket.socket()
@@ -181,7 +186,6 @@ async def listening(
     reader, writer = await asyncio.open_connection(sock=link, limit=buffer or 65_536)
     lines = f"Last-Event-ID: {last_seen}\r\n" if last_seen else ""
     lines += f"Authorization: Bearer {token}\r\n" if token else ""
-    path = f"/api/v1/showtimes/{showtime_id}/inventory/stream"
     writer.write(f"GET {path} HTTP/1.1\r\nHost: marquee.test\r\n{lines}\r\n".encode())
     try:
         async with asyncio.timeout(30):

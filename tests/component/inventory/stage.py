@@ -142,6 +142,10 @@ class Buyer:
     subject: str
     headers: dict[str, str]
 
+    @property
+    def token(self) -> str:
+        return self.headers["Authorization"].removeprefix("Bearer ")
+
     async def get(self, path: str, **arguments: Any) -> httpx2.Response:
         return await self._call("GET", path, arguments)
 
