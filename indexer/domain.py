@@ -88,6 +88,7 @@ def showtime_change(state: ShowtimeState) -> ShowtimeChange:
         "seatCount": state.seat_count,
         "currency": state.pricing.currency,
         "priceFrom": _price_from(state.pricing.tiers),
+        "onSale": {"from": state.on_sale.from_, "until": state.on_sale.until},
     }
     return ShowtimeChange(state.showtime_id, state.version, facts, event_part(state.event), venue_part(state.venue))
 

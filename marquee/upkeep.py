@@ -162,3 +162,9 @@ def _run(work: Coroutine[Any, Any, T]) -> T:
         return asyncio.run(work)
     except DomainError as fault:
         raise StackError(fault.detail) from fault
+    except Exception as fault:
+        from service_kit.problems import is_outage
+
+        if not is_outage(fault):
+            raise
+        raise StackError(f"An engine does not answer ({type(fault).__name__}). Is the stack up?") from None

@@ -19,6 +19,7 @@ PartKind = Literal["event", "venue"]
 # About 40 MB of them.
 MOST_PARTS = 10_000
 COUNTS = tuple(str(count) for count in range(1, MOST_TOGETHER + 1))
+NO_SALE: dict[str, datetime | None] = {"from": None, "until": None}
 GENRE_SEPARATORS = re.compile(r"[|,;/]")
 
 
@@ -87,6 +88,8 @@ def to_document(row: Row, parts: Parts | None = None) -> Document:
     venue = parts.get("venue", row) if parts else _venue_part(row["venue"])
     starts_at = rfc3339(facts["startsAt"].astimezone(UTC))
     local = local_start(facts["startsAt"], venue.fields["timezone"])
+    # Rows of earlier releases have none.
+    sale = {bound: rfc3339(at.astimezone(UTC)) if at else None for bound, at in facts.get("onSale", NO_SALE).items()}
     return {
         "showtimeId": row["_id"],
         **event.fields,
@@ -104,9 +107,11 @@ def to_document(row: Row, parts: Parts | None = None) -> Document:
             "stems": f"{event.stems} {venue.stems}",
         },
         "currency": facts["currency"],
+        **{f"sale{bound.capitalize()}": at for bound, at in sale.items() if at},
         **_bookable(row),
         "view": {
             "startsAt": starts_at,
+            "onSale": sale,
             "event": event.view,
             "venue": venue.view,
             "price": price(row),

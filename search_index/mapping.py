@@ -10,7 +10,7 @@ from service_kit.ids import new_id
 
 # Part of every index name. A change to the fields below or to the folding needs the next number: at its next start the
 # indexer fills a new index and serves the old one until that is full.
-MAPPING_VERSION = 3
+MAPPING_VERSION = 4
 
 Mapping = dict[str, Any]
 
@@ -102,6 +102,9 @@ SHOWS: Mapping = {
                 "stems": _words(norms=False),
             }
         },
+        # When tickets are on sale; not there where nothing bounds it.
+        "saleFrom": DATE,
+        "saleUntil": DATE,
         "currency": KEYWORD,
         "price": MONEY,
         "available": NUMBER,

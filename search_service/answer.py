@@ -24,18 +24,18 @@ ALIKE = 0.6
 MOST_COMPARED = 60
 
 
-def show_items(search: Search, hits: list[Hit], groups: dict[str, Any] | None) -> list[Item]:
+def show_items(search: Search, hits: list[Hit], groups: dict[str, Any] | None, now: datetime) -> list[Item]:
     """`groups` has the next showtimes of each event, where the search groups by it."""
-    items = [_showtime(search, hit) for hit in hits]
+    items = [_showtime(search, hit, now) for hit in hits]
     if groups is not None:
         for item in items:
             following = groups.get(item["event"]["eventId"], {"hits": [], "total": {"value": 0}})
-            item["showtimes"] = [_showtime(search, other) for other in following["hits"]]
+            item["showtimes"] = [_showtime(search, other, now) for other in following["hits"]]
             item["showtimeCount"] = following["total"]["value"]
     return items
 
 
-def _showtime(search: Search, hit: Hit) -> Item:
+def _showtime(search: Search, hit: Hit, now: datetime) -> Item:
     view = hit["_source"]["view"]
     venue = view["venue"]
     starts_at = datetime.fromisoformat(view["startsAt"]).astimezone(ZoneInfo(venue["timezone"]))
@@ -47,11 +47,18 @@ def _showtime(search: Search, hit: Hit) -> Item:
         "distanceMeters": distance_metres(search.point, venue["location"]),
         "score": hit.get("_score"),
         "price": view["price"],
+        "onSale": _on_sale(view["onSale"], now),
         "availability": view["availability"],
     }
     if search.seats_together is not None or search.seat_type is not None:
         item["fittingPrice"] = fitting_price(search, view["availability"])
     return item
+
+
+def _on_sale(window: dict[str, str | None], now: datetime) -> Item:
+    begins, ends = (datetime.fromisoformat(at) if (at := window[bound]) else None for bound in ("from", "until"))
+    status = "ended" if ends and ends <= now else "later" if begins and begins > now else "open"
+    return {**window, "status": status}
 
 
 def fitting_price(search: Search, availability: dict[str, Any] | None) -> int | None:

@@ -67,7 +67,7 @@ MOST_COUNTED = 10_000
 GROUPS_EXACTLY = 40_000
 FACET_VALUES = 30
 FACET_DAYS = 60
-FACET_CURRENCIES = 5
+FACET_CURRENCIES = 20
 # Minor units; metres. A ring that nobody would go to is not counted, nor is it looked at.
 PRICE_BANDS = (1_000, 1_500, 2_000, 3_000, 5_000, 10_000)
 RINGS = (1_000, 2_000, 5_000, 10_000, 25_000, 50_000, 100_000)

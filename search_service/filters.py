@@ -19,7 +19,7 @@ NOBODY = ""
 def filters(search: Search, *, now: datetime, asked_at: datetime) -> dict[str, list[Clause]]:
     """By owner. `now` decides what has started; `asked_at`, the moment of the first page, what day "today" is."""
     return {
-        NOBODY: [upcoming(now), *_where(search), *_seats(search)],
+        NOBODY: [upcoming(now), *_where(search), *_seats(search, now)],
         "distance": list(_circle(search.point, search.radius)),
         "day": list(_dates(search, asked_at)),
         "price": list(_price(search)),
@@ -102,8 +102,11 @@ def _range(field: str, side: Side, at: datetime) -> Clause:
     return {"range": {field: {side: at.replace(tzinfo=UTC).isoformat(timespec="milliseconds")}}}
 
 
-def _seats(search: Search) -> Iterator[Clause]:
-    """Seats of one kind and next to each other must be the same seats."""
+def _seats(search: Search, now: datetime) -> Iterator[Clause]:
+    """Seats that can be had now. Seats of one kind and next to each other must be the same seats."""
+    if search.available_only or search.seat_type is not None or search.seats_together is not None:
+        shut = ({"range": {"saleFrom": {"gt": rfc3339(now)}}}, {"range": {"saleUntil": {"lte": rfc3339(now)}}})
+        yield {"bool": {"must_not": list(shut)}}
     if search.available_only:
         yield {"range": {"available": {"gt": 0}}}
     if search.seat_type is not None:

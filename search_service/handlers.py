@@ -71,7 +71,7 @@ class SearchHandlers:
         asked = Asked(facets, limit, self._clock.now(), position)
         page = await (self._next_page(search, asked) if position else self._first_page(search, asked))
         understood = page.reading.search
-        items = answer.show_items(understood, page.hits, page.groups)
+        items = answer.show_items(understood, page.hits, page.groups, asked.now)
         return {
             "items": items,
             "total": answer.total(understood, page.found),
@@ -95,8 +95,9 @@ class SearchHandlers:
 
     async def first(self, search: Search, limit: int) -> list[Answer]:
         """The first shows of a search, and nothing about them. Raises Unavailable."""
-        page = await self._first_page(search, Asked([], limit, self._clock.now(), None))
-        return answer.show_items(page.reading.search, page.hits, None)
+        asked = Asked([], limit, self._clock.now(), None)
+        page = await self._first_page(search, asked)
+        return answer.show_items(page.reading.search, page.hits, None, asked.now)
 
     async def _first_page(self, search: Search, asked: Asked) -> Page:
         """By what the words may mean, unless something is called so, or words alone find what their meaning doesn't."""

@@ -152,6 +152,14 @@ class PriceAnswer(Model):
     currency: str
 
 
+class SaleAnswer(Model):
+    """When tickets are on sale, and whether they are now: `later`, `open` or `ended`."""
+
+    from_: Annotated[str | None, Field(alias="from")]
+    until: str | None
+    status: Literal["later", "open", "ended"]
+
+
 class EventAnswer(Model):
     event_id: str
     name: str
@@ -181,6 +189,7 @@ class ShowAnswer(Model):
     distance_meters: float | None
     score: float | None
     price: PriceAnswer
+    on_sale: SaleAnswer
     availability: AvailabilityAnswer | None
     fitting_price: int | None = None
 

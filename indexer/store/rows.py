@@ -33,7 +33,8 @@ PUSH_PAUSE = timedelta(milliseconds=250)
 KEPT_AFTER_END = timedelta(days=30)
 # Of an event and a venue that are known: which they are.
 BRIEF = (
-    *("facts.status", "facts.startsAt", "facts.currency", "facts.priceFrom", "availability", "revision"),
+    *("facts.status", "facts.startsAt", "facts.currency", "facts.priceFrom", "facts.onSale"),
+    *("availability", "revision"),
     *("event.eventId", "event.deleted", "eventRank", "venue.venueId", "venue.deleted", "venueRank"),
 )
 

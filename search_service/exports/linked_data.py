@@ -101,30 +101,37 @@ def _offers(item: Item, links: Links) -> Node:
     price, availability = item["price"], item["availability"]
     currency = price["currency"]
     types = availability["bySeatType"] if availability else {}
-    offered = [_offer(name, seats, currency) for name, seats in types.items() if seats["price"] is not None]
+    offered = [_offer(name, seats, item) for name, seats in types.items() if seats["price"] is not None]
     dearest = max((seats["price"] for seats in types.values() if seats["price"] is not None), default=None)
     node = {"@type": "AggregateOffer", "url": links.show(item), "priceCurrency": currency}
     if price["from"] is not None:
         node["lowPrice"] = decimal_text(price["from"], currency)
     if dearest is not None:
         node["highPrice"] = decimal_text(dearest, currency)
+    if item["onSale"]["from"]:
+        node["validFrom"] = item["onSale"]["from"]
     if availability:
-        node["availability"] = _stock(availability["available"])
+        node["availability"] = _stock(availability["available"], item)
     return {**node, "offerCount": len(offered), "offers": offered} if offered else node
 
 
-def _offer(seat_type: str, seats: dict[str, Any], currency: str) -> Node:
+def _offer(seat_type: str, seats: dict[str, Any], item: Item) -> Node:
+    currency = item["price"]["currency"]
     return {
         "@type": "Offer",
         "name": seat_type,
         "price": decimal_text(seats["price"], currency),
         "priceCurrency": currency,
-        "availability": _stock(seats["available"]),
+        "availability": _stock(seats["available"], item),
     }
 
 
-def _stock(available: int) -> str:
-    return f"{CONTEXT}/{'InStock' if available else 'SoldOut'}"
+def _stock(available: int, item: Item) -> str:
+    """Of tickets that are not on sale any more schema.org says that they are sold out."""
+    status = item["onSale"]["status"]
+    if not available or status == "ended":
+        return f"{CONTEXT}/SoldOut"
+    return f"{CONTEXT}/{'PreOrder' if status == 'later' else 'InStock'}"
 
 
 def _movie(event: dict[str, Any]) -> Node:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from importlib.resources import files
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from jinja2 import Environment, PackageLoader, select_autoescape
 from markupsafe import Markup
@@ -98,29 +99,37 @@ def as_script(data: Any) -> Markup:
 
 
 def _row(item: Item) -> Row:
-    price, availability = item["price"], item["availability"]
+    price = item["price"]
     amount = None if price["from"] is None else f"from {decimal_text(price['from'], price['currency'])}"
     return Row(
         item=item,
         starts=_clock(item),
         price=f"{amount} {price['currency']}" if amount else None,
-        seats=_seats(availability["available"]) if availability else "not on sale yet",
+        seats=_seats(item),
     )
 
 
-def _seats(available: int) -> str:
-    match available:
+def _seats(item: Item) -> str:
+    sale, availability = item["onSale"], item["availability"]
+    if sale["status"] == "ended":
+        return "no longer on sale"
+    if sale["status"] == "later":
+        return f"on sale from {_clock(item, sale['from'])}"
+    if availability is None:
+        return "not on sale yet"
+    match availability["available"]:
         case 0:
             return "sold out"
         case 1:
             return "1 seat left"
-        case _:
+        case available:
             return f"{available} seats free"
 
 
-def _clock(item: Item) -> str:
-    starts_at = datetime.fromisoformat(item["startsAt"])
-    return f"{starts_at:%a} {starts_at.day} {starts_at:%b %Y, %H:%M}"
+def _clock(item: Item, moment: str | None = None) -> str:
+    """The show's start, or another `moment`, by the clock of the venue."""
+    at = datetime.fromisoformat(moment or item["startsAt"]).astimezone(ZoneInfo(item["venue"]["timezone"]))
+    return f"{at:%a} {at.day} {at:%b %Y, %H:%M}"
 
 
 def _next(item: Item) -> str:

@@ -14,7 +14,7 @@ from geopy.distance import geodesic
 
 from indexer.config import Settings as IndexerSettings
 from marquee.engines import EngineUrls
-from messaging.events import Address, Availability, EventMetadata, GeoPoint, TypeAvailability, VenueState
+from messaging.events import Address, Availability, EventMetadata, GeoPoint, SalesWindow, TypeAvailability, VenueState
 from search_index.mapping import KINDS
 from search_service.app import create_app
 from search_service.config import Settings
@@ -125,6 +125,15 @@ def compose(programme: Programme) -> None:
     for title, lon, free in (("Harbour Lights", -0.2, 10), ("Harbour Nights", -0.2, 50), ("Harbour", -3.9, 50)):
         programme.add(title, title, venue(f"Pier {title}", "Accra", 5.6, lon, timezone="Africa/Accra"), evening)
         programme.seat(title, standard=(free, 1, 1000))
+    kiosk = venue("Kiosk", "Lomé", 6.1, 1.2, timezone="Africa/Lome")
+    an_hour = timedelta(hours=1)
+    for name, window in (
+        ("sale to come", SalesWindow(from_=now + an_hour)),
+        ("sale on", SalesWindow(from_=now - an_hour, until=now + an_hour)),
+        ("sale over", SalesWindow(until=now)),
+    ):
+        programme.add(name, "Tickets", kiosk, evening, on_sale=window)
+        programme.seat(name, standard=(50, 5, 1000))
     for number in range(310):
         screen = venue(f"Page {number % 7}", "Suva", -18.1, 178.4 + number % 7 / 100)
         programme.add(f"page{number}", "Paging", screen, evening)

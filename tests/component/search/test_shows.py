@@ -21,7 +21,7 @@ async def test_an_answer_has_exactly_the_fields_of_the_contract(find: Finder, pr
     body = await find.answer(venueId="venue-Seat Palace", sort="price", limit=1, lat=-17.8, lon=177.4)
     [item] = body["items"]
     assert set(item) == {
-        *("showtimeId", "startsAt", "event", "venue", "distanceMeters", "score", "price", "availability"),
+        *("showtimeId", "startsAt", "event", "venue", "distanceMeters", "score", "price", "onSale", "availability"),
     }
     assert item["showtimeId"] == programme.ids["cheap"]
     assert item["price"] == {"from": 900, "currency": "EUR"}
@@ -291,6 +291,14 @@ async def test_one_box_is_understood_and_says_how(
     body = await find.answer(query=typed)
     assert {part["kind"]: part["value"] for part in body["interpretedAs"]["parts"]} == parts
     assert set(await find.names(query=typed)) == names
+
+
+@pytest.mark.parametrize("seats", [{"availableOnly": True}, {"seatsTogether": 2}, {"seatType": "standard"}])
+async def test_only_what_is_on_sale_now_has_seats_to_be_had(find: Finder, seats: dict[str, Any]) -> None:
+    everything = await find.answer(venueId="venue-Kiosk", limit=10)
+    statuses = sorted(item["onSale"]["status"] for item in everything["items"])
+    assert statuses == ["ended", "later", "open"]
+    assert await find.names(venueId="venue-Kiosk", **seats) == ["sale on"]
 
 
 async def test_a_distance_may_be_chosen_around_a_place_that_the_words_say(

@@ -58,7 +58,9 @@ def test_the_price_of_a_sold_out_show_is_the_one_it_had() -> None:
 
 
 def test_every_field_of_a_document_is_in_the_mapping() -> None:
-    document = to_document(row(availability=availability_change(seats("s1")).state))
+    sale = {"from": NOW, "until": NOW + timedelta(hours=1)}
+    on_sale = {**row()["facts"], "onSale": sale}
+    document = to_document(row(facts=on_sale, availability=availability_change(seats("s1")).state))
     fields = MAPPINGS["shows"]["properties"]
     assert set(document) == set(fields)
     for group in ("facets", "keys", "words"):
