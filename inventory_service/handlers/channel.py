@@ -4,18 +4,17 @@ A reader costs the same however slow he is: what he has not read is not kept for
 the latest changes, and when the ring has moved on he gets a new snapshot.
 """
 
-import asyncio
 import re
 import time
 from collections import deque
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
 import prometheus_client
 
+from inventory_service.handlers.listener import Listener
 from inventory_service.handlers.read import MapView
 
 # What can be made up for: about a minute of a showtime on sale.
@@ -129,33 +128,14 @@ class Channel:
         return self._encode(resync) + self._snapshot
 
 
-class Stream:
+class Stream(Listener):
     """One watcher's place: the version up to which he has been told, None before the snapshot."""
 
     def __init__(self, channel: Channel, last_seen: str | None) -> None:
+        super().__init__()
         self.channel = channel
-        self.ended = False
         self._version = int(last_seen) if last_seen and VERSION.fullmatch(last_seen) else None
         self._resync = Resync("unknown-version") if last_seen else None
-        self._news = asyncio.Event()
-
-    async def next(self, patience: float) -> bytes:
-        """Events to send now. Waits for some; there are none after `patience` seconds, or at the end."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(patience):
-                while not self.ended:
-                    if events := self._events():
-                        return events
-                    self._news.clear()
-                    await self._news.wait()
-        return b""
-
-    def wake(self) -> None:
-        self._news.set()
-
-    def end(self) -> None:
-        self.ended = True
-        self.wake()
 
     def _events(self) -> bytes:
         channel, events = self.channel, b""

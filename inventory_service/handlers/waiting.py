@@ -4,15 +4,15 @@ Payments are heard of by other processes, so what is told comes from the databas
 of all bookings that somebody here waits for, one more for those that have moved.
 """
 
-import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from functools import partial
 
 from inventory_service.domain.booking import Booking
 from inventory_service.handlers.channel import THE_END
 from inventory_service.handlers.context import Inventory
+from inventory_service.handlers.listener import Listener
 from inventory_service.handlers.places import Places
 from service_kit.tasks import background, every
 
@@ -21,35 +21,19 @@ ROUND_SECONDS = 0.25
 Encode = Callable[[Booking, bool], bytes]
 
 
-class Wait:
+class Wait(Listener):
     """One client's: how the booking is, and up to which version he knows it."""
 
     def __init__(self, booking: Booking, last_seen: str | None, encode: Encode) -> None:
+        super().__init__()
         self.booking = booking
-        self.ended = False
         self._told = last_seen
         self._encode = encode
-        self._news = asyncio.Event()
-
-    async def next(self, patience: float) -> bytes:
-        """Events to send now. Waits for some; there are none after `patience` seconds, or at the end."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(patience):
-                while not self.ended:
-                    if events := self._events():
-                        return events
-                    self._news.clear()
-                    await self._news.wait()
-        return b""
 
     def tell(self, booking: Booking) -> None:
         if booking.version > self.booking.version:
             self.booking = booking
-            self._news.set()
-
-    def end(self) -> None:
-        self.ended = True
-        self._news.set()
+            self.wake()
 
     def _events(self) -> bytes:
         version = str(self.booking.version)

@@ -3,7 +3,7 @@
 import random
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
-from typing import Annotated, Protocol
+from typing import Annotated
 
 from fastapi import APIRouter, Header, Request
 from pydantic_core import to_json
@@ -13,6 +13,7 @@ from starlette.types import Receive, Scope, Send
 from inventory_service.domain.bits import positions
 from inventory_service.domain.booking import Booking
 from inventory_service.handlers.channel import THE_END, Change, Closed, Resync
+from inventory_service.handlers.listener import Listener
 from inventory_service.handlers.live import Live
 from inventory_service.handlers.read import MapView, own_booking
 from inventory_service.handlers.waiting import Waiting
@@ -61,21 +62,13 @@ def encode_booking(booking: Booking, last: bool) -> bytes:
     return status + _event("closed", to_json({"status": booking.status}), THE_END) if last else status
 
 
-class Told(Protocol):
-    """What a stream sends: events as they come, none after so many seconds."""
-
-    ended: bool
-
-    async def next(self, patience: float) -> bytes: ...
-
-
 class EventStream(Response):
     """Sends what a stream gives, until the stream ends or the client goes away."""
 
     media_type = "text/event-stream"
 
     def __init__(
-        self, stop: Callable[[], None], watching: AbstractAsyncContextManager[Told | None], heartbeat: float
+        self, stop: Callable[[], None], watching: AbstractAsyncContextManager[Listener | None], heartbeat: float
     ) -> None:
         super().__init__()
         self._stop = stop
@@ -92,7 +85,7 @@ class EventStream(Response):
             answer = StreamingResponse(self._events(stream), headers=HEADERS, media_type=self.media_type)
             await answer(scope, receive, send)
 
-    async def _events(self, stream: Told) -> AsyncIterator[bytes]:
+    async def _events(self, stream: Listener) -> AsyncIterator[bytes]:
         yield b"retry: %d\n\n" % random.randint(*RETRY_MILLISECONDS)
         while not stream.ended:
             yield await stream.next(self._heartbeat) or HEARTBEAT
