@@ -6,7 +6,7 @@ and its state never goes back: captured money (`completed`) outranks a decline o
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Literal, get_args
 
 from payment_service.errors import AmountDiffers, NotRefundable, RefundDiffers, RefundTooLarge
 from service_kit.errors import Invalid
@@ -16,13 +16,18 @@ RefundStatus = Literal["pending", "succeeded", "failed"]
 Outcome = Literal["succeeded", "failed", "cancelled", "open"]
 Happening = Literal["PaymentRequested", "PaymentSucceeded", "PaymentFailed", "PaymentRefunded"]
 
-TRANSITIONS: dict[Status, frozenset[Status]] = {
-    "pending": frozenset({"completed", "failed", "cancelled"}),
+# Each with what leads there. `docs/states.md` is made of it.
+REASONS: dict[tuple[Status, Status], str] = {
+    ("pending", "completed"): "the gateway took the money",
+    ("pending", "failed"): "the gateway declined",
+    ("pending", "cancelled"): "the intent was cancelled, by us or at the gateway",
     # Money that was taken all the same must lead to a ticket or a refund.
-    "failed": frozenset({"completed"}),
-    "cancelled": frozenset({"completed"}),
-    "completed": frozenset({"refunded"}),
-    "refunded": frozenset(),
+    ("failed", "completed"): "money was taken after a decline was heard of",
+    ("cancelled", "completed"): "money was taken although the intent was cancelled",
+    ("completed", "refunded"): "all of it went back",
+}
+TRANSITIONS: dict[Status, frozenset[Status]] = {
+    status: frozenset(after for before, after in REASONS if before == status) for status in get_args(Status)
 }
 ATTENDED_AGAIN = timedelta(seconds=30)
 SELDOM = timedelta(hours=1)

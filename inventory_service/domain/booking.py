@@ -10,19 +10,27 @@ expired | failed | cancelled ──(paid, no seats)──▶ refunded
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, get_args
 
 from inventory_service.domain.layout import LayoutKey
 from messaging.events import BookingStatus
 from service_kit.errors import Conflict, Gone
 
+# Each with what leads there. `docs/states.md` is made of it.
+REASONS: dict[tuple[BookingStatus, BookingStatus], str] = {
+    ("pending", "confirmed"): "the payment succeeded while the seats were held, or there was nothing to pay",
+    ("pending", "cancelled"): "the buyer gave the hold back, or the showtime was cancelled",
+    ("pending", "expired"): "the hold ran out",
+    ("pending", "failed"): "the payment failed for good",
+    ("confirmed", "cancelled"): "the buyer cancelled, or the showtime was cancelled; the money is asked back",
+    ("expired", "confirmed"): "late money, and the same seats were still free",
+    ("expired", "refunded"): "late money, but no seats: it came back",
+    ("failed", "confirmed"): "paid after all, and the same seats were still free",
+    ("failed", "refunded"): "paid after all, but no seats: it came back",
+    ("cancelled", "refunded"): "all the money came back",
+}
 TRANSITIONS: dict[BookingStatus, frozenset[BookingStatus]] = {
-    "pending": frozenset({"confirmed", "cancelled", "expired", "failed"}),
-    "confirmed": frozenset({"cancelled"}),
-    "expired": frozenset({"confirmed", "refunded"}),
-    "failed": frozenset({"confirmed", "refunded"}),
-    "cancelled": frozenset({"refunded"}),
-    "refunded": frozenset(),
+    status: frozenset(after for before, after in REASONS if before == status) for status in get_args(BookingStatus)
 }
 
 
