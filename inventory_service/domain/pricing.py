@@ -8,6 +8,8 @@ Promotions of a showtime, in the order in which they apply, each to what the one
   venue's own clock;
 - `third-ticket`: `percent` (50 by default) off every third ticket, the cheapest ones;
 - `code`: `percent` off everything for who gives the code.
+
+Each may hold for holds made in `[from, until)` only, and for `minTickets` or more. `docs/prices.md` tells it to people.
 """
 
 from dataclasses import dataclass, field
@@ -33,6 +35,20 @@ class Unpriced(Conflict):
 
 class UnknownPromoCode(Invalid):
     slug, title = "unknown-promo-code", "This promo code is not valid for this showtime"
+
+
+class PromoCodeNotApplicable(Invalid):
+    slug, title = "promo-code-not-applicable", "This promo code does not apply to this purchase"
+
+
+@dataclass(frozen=True, slots=True)
+class Purchase:
+    """What promotions go by beside the seats; `timezone` is the venue's."""
+
+    starts_at: datetime
+    timezone: str
+    now: datetime
+    promo_code: str | None = None
 
 
 @dataclass(slots=True)
@@ -107,12 +123,9 @@ def quote(
     mask: int,
     pricing: Pricing,
     promotions: list[dict[str, Any]],
-    *,
-    starts_at: datetime,
-    timezone: str,
-    promo_code: str | None,
+    purchase: Purchase,
 ) -> Price:
-    """The price of these seats. Raises UnknownPromoCode for a code that no promotion of the showtime has; Unpriced."""
+    """The price of these seats. Raises UnknownPromoCode, PromoCodeNotApplicable, Unpriced."""
     prices = class_prices(layout, pricing)
     lines = []
     for position in positions(mask):
@@ -122,16 +135,25 @@ def quote(
         amount = prices[seat.section, seat.seat_type]
         lines.append(Line(seat.id, f"{seat.row}{seat.label}", seat.seat_type, seat.section_name, amount))
     discounts: list[Discount] = []
-    if promotions or promo_code:
-        start = starts_at.astimezone(ZoneInfo(timezone)).time()
-        discounts = _discounts(_applicable(promotions, start, promo_code), [line.amount for line in lines])
+    if promotions or purchase.promo_code:
+        discounts = _discounts(_applicable(promotions, purchase, len(lines)), [line.amount for line in lines])
     return Price(pricing.currency, lines, discounts, pricing.fee)
 
 
-def require_known_code(promotions: list[dict[str, Any]], promo_code: str | None) -> None:
-    """Raises UnknownPromoCode."""
-    if promo_code and not _of_code(promotions, promo_code):
+def require_valid_code(promotions: list[dict[str, Any]], promo_code: str | None, now: datetime, tickets: int) -> None:
+    """Raises UnknownPromoCode; PromoCodeNotApplicable for one that is known but not for now, or not for so few."""
+    if not promo_code:
+        return
+    known = _of_code(promotions, promo_code)
+    if not known:
         raise UnknownPromoCode(faults=[("/promoCode", "not valid for this showtime")])
+    if not any(_in_time(promotion, now) for promotion in known):
+        raise PromoCodeNotApplicable("It is not valid at this time", faults=[("/promoCode", "not valid now")])
+    least = min(_least(promotion) for promotion in known if _in_time(promotion, now))
+    if tickets < least:
+        raise PromoCodeNotApplicable(
+            f"It takes {least} tickets or more", faults=[("/promoCode", f"from {least} tickets")]
+        )
 
 
 def _discounts(promotions: list[dict[str, Any]], amounts: list[int]) -> list[Discount]:
@@ -144,11 +166,23 @@ def _discounts(promotions: list[dict[str, Any]], amounts: list[int]) -> list[Dis
     return discounts
 
 
-def _applicable(promotions: list[dict[str, Any]], start: time, promo_code: str | None) -> list[dict[str, Any]]:
-    require_known_code(promotions, promo_code)
-    matinee = [p for p in promotions if p["kind"] == "matinee" and start < _limit(p)]
-    third = [p for p in promotions if p["kind"] == "third-ticket"]
-    return [*matinee[:1], *third[:1], *_of_code(promotions, promo_code)[:1]]
+def _applicable(promotions: list[dict[str, Any]], purchase: Purchase, tickets: int) -> list[dict[str, Any]]:
+    """Of each kind the first that holds."""
+    require_valid_code(promotions, purchase.promo_code, purchase.now, tickets)
+    start = purchase.starts_at.astimezone(ZoneInfo(purchase.timezone)).time()
+    holding = [p for p in promotions if _in_time(p, purchase.now) and tickets >= _least(p)]
+    matinee = [p for p in holding if p["kind"] == "matinee" and start < _limit(p)]
+    third = [p for p in holding if p["kind"] == "third-ticket"]
+    return [*matinee[:1], *third[:1], *_of_code(holding, purchase.promo_code)[:1]]
+
+
+def _in_time(promotion: dict[str, Any], now: datetime) -> bool:
+    begins, ends = (datetime.fromisoformat(at) if (at := promotion.get(bound)) else None for bound in ("from", "until"))
+    return (begins is None or begins <= now) and (ends is None or now < ends)
+
+
+def _least(promotion: dict[str, Any]) -> int:
+    return int(promotion.get("minTickets") or 1)
 
 
 def _of_code(promotions: list[dict[str, Any]], promo_code: str | None) -> list[dict[str, Any]]:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from inventory_service.domain.booking import Booking, ExtensionRefused, HoldExpired
 from inventory_service.domain.layout import Layout, require_valid_selection
-from inventory_service.domain.pricing import class_prices, quote, require_known_code
+from inventory_service.domain.pricing import Purchase, class_prices, quote, require_valid_code
 from inventory_service.domain.sales import on_sale, presale_until, require_on_sale
 from inventory_service.domain.wishes import BestSeats, SingleSeatLeft, TheseSeats, Wish
 from inventory_service.handlers.attempts import ATTEMPTS, Contended
@@ -37,12 +37,16 @@ class Reserve:
     holder_keys: Sequence[str] = ()
     channel: str | None = None
 
+    @property
+    def tickets(self) -> int:
+        return self.party.count if self.party else len(self.seat_ids)
+
 
 async def reserve(inventory: Inventory, command: Reserve) -> Booking:
     """A pending booking with its seats held and its price frozen.
 
     Raises Invalid, NotFound, SeatsTaken, SingleSeatLeft, NoFreeBlock, NotOnSaleYet, SalesEnded, ShowtimeStarted,
-    ShowtimeCancelled, UnknownPromoCode, Unpriced, TooManyHolds, TooManySeats, CoolingDown.
+    ShowtimeCancelled, UnknownPromoCode, PromoCodeNotApplicable, Unpriced, TooManyHolds, TooManySeats, CoolingDown.
     """
     if command.party is None:
         require_valid_selection(command.seat_ids)
@@ -56,7 +60,7 @@ async def reserve(inventory: Inventory, command: Reserve) -> Booking:
         if taken.showtime_version > showtime.version:  # this process had not heard yet that the showtime changed
             showtime = await inventory.showtimes.get(showtime.showtime_id, at_least=taken.showtime_version) or showtime
             require_on_sale(showtime, inventory.now(), through_channel=of_channel_alone)
-            require_known_code(showtime.promotions, command.promo_code)
+            require_valid_code(showtime.promotions, command.promo_code, inventory.now(), command.tickets)
         booking = _pending(command, showtime, layout, taken)
         await inventory.turnstile.claim(booking)
     except DomainError:
@@ -68,7 +72,8 @@ async def reserve(inventory: Inventory, command: Reserve) -> Booking:
 async def _showtime(inventory: Inventory, command: Reserve, now: datetime) -> ShowtimeState:
     """On sale, as remembered: the map's version will tell after the hold.
 
-    What is refused before the hold is asked for first. Raises NotOnSaleYet, SalesEnded, UnknownPromoCode.
+    What is refused before the hold is asked for first. Raises NotOnSaleYet, SalesEnded, UnknownPromoCode,
+    PromoCodeNotApplicable.
     """
     remembered = await inventory.showtime(command.showtime_id)
     through_channel = command.channel is not None
@@ -76,7 +81,7 @@ async def _showtime(inventory: Inventory, command: Reserve, now: datetime) -> Sh
         return remembered
     current = await inventory.current_showtime(command.showtime_id)
     require_on_sale(current, now, through_channel=through_channel)
-    require_known_code(current.promotions, command.promo_code)
+    require_valid_code(current.promotions, command.promo_code, now, command.tickets)
     return current
 
 
@@ -141,9 +146,7 @@ def _pending(command: Reserve, showtime: ShowtimeState, layout: Layout, taken: T
         taken.hold.mask,
         showtime.pricing,
         showtime.promotions,
-        starts_at=showtime.starts_at,
-        timezone=showtime.venue.timezone,
-        promo_code=command.promo_code,
+        Purchase(showtime.starts_at, showtime.venue.timezone, created, command.promo_code),
     )
     return Booking(
         id=command.booking_id,

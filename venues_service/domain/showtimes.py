@@ -18,6 +18,7 @@ from venues_service.domain.halls import Hall, Slot
 from venues_service.domain.layouts import SEAT_TYPES
 
 CLEANING = timedelta(minutes=15)
+MOST_TICKETS = 10
 FURTHEST_AHEAD = timedelta(days=731)
 # What a change may not touch: another hall or event is another showtime.
 FIXED = ("eventId", "venueId", "hallId")
@@ -52,13 +53,17 @@ class PricingDraft(Model):
 class PromotionDraft(Model):
     """`matinee`: off shows that start before `before`; `third-ticket`; `code`: for who gives it.
 
-    The percentage of the first two has a default where the price is made.
+    The percentage of the first two has a default where the price is made. Each may hold for holds made in
+    `[from, until)`, and for `minTickets` or more.
     """
 
     kind: Literal["matinee", "third-ticket", "code"]
     percent: Annotated[Int, Field(ge=1, le=100)] | None = None
     code: Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^[!-~]{1,50}$")] | None = None
     before: Annotated[str, Field(pattern=r"^\d\d:\d\d$"), AfterValidator(_minute)] | None = None
+    from_: Annotated[Moment | None, Field(alias="from")] = None
+    until: Moment | None = None
+    min_tickets: Annotated[Int, Field(ge=1, le=MOST_TICKETS)] | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -76,6 +81,8 @@ class PromotionDraft(Model):
             raise PydanticCustomError("promotion", "Only kind `code` has a `code`")
         if self.kind != "matinee" and self.before is not None:
             raise PydanticCustomError("promotion", "Only kind `matinee` has `before`")
+        if self.from_ and self.until and self.until <= self.from_:
+            raise PydanticCustomError("promotion", "`until` must be after `from`")
         return self
 
 
@@ -211,7 +218,7 @@ def scheduled(
 
 
 def promotions(draft: ShowtimeDraft) -> list[dict[str, Any]]:
-    return [promotion.model_dump(by_alias=True, exclude_none=True) for promotion in draft.promotions]
+    return [promotion.model_dump(mode="json", by_alias=True, exclude_none=True) for promotion in draft.promotions]
 
 
 def draft_fields(showtime: ShowtimeState) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from inventory_service.handlers.expire import sweep
 from messaging.events import Pricing, SalesWindow
 from service_kit.ids import new_id
 from tests.component.inventory.stage import PRICING, Stage, problem
@@ -187,6 +188,19 @@ async def test_the_price_is_frozen_at_the_hold_even_when_the_catalogue_changes_i
     assert (await buyer.get(f"/bookings/{booking_id}")).json()["finalAmount"] == 1_150
     later = await buyer.reserve(showtime, "B2")
     assert later.json()["finalAmount"] == 9_000
+
+
+async def test_a_code_that_does_not_apply_is_refused_and_nothing_held(stage: Stage) -> None:
+    ends = (stage.clock.now() + timedelta(hours=1)).isoformat()
+    promotions = [{"kind": "code", "code": "TWO", "percent": 10, "minTickets": 2, "until": ends}]
+    showtime = await stage.open(promotions=promotions)
+    too_few = problem(await stage.buyer().reserve(showtime, "B1", promoCode="two"), 422, "promo-code-not-applicable")
+    assert too_few["detail"] == "It takes 2 tickets or more"
+    assert (await stage.buyer().reserve(showtime, "B1", "B2", promoCode="two")).status_code == 201
+    stage.clock.advance(timedelta(hours=1))
+    problem(await stage.buyer().reserve(showtime, "A1", "A2", promoCode="two"), 422, "promo-code-not-applicable")
+    await sweep(stage.inventory)
+    assert await stage.taken(showtime) == {}
 
 
 async def test_promotions_and_codes_are_listed_and_add_up(stage: Stage) -> None:

@@ -10,6 +10,16 @@ from service_kit.ids import new_id
 from tests.component.venues.catalogue import Catalogue, layout, pointers
 
 
+async def test_a_promotion_keeps_when_it_holds_and_from_how_many_tickets_on(catalogue: Catalogue) -> None:
+    stage = await catalogue.stage()
+    start = catalogue.clock.now() + timedelta(days=3)
+    window = {"from": "2026-11-01T10:00:00+01:00", "until": "2026-12-01T00:00:00Z", "minTickets": 4}
+    answer = await stage.try_showtime(start.isoformat(), promotions=[{"code": "FOUR", "percent": 25, **window}])
+    assert answer.status_code == 201, answer.text
+    [kept] = (await catalogue.get(f"/showtimes/{answer.json()['showtimeId']}")).json()["promotions"]
+    assert kept == {"kind": "code", "code": "FOUR", "percent": 25, **window, "from": "2026-11-01T09:00:00Z"}
+
+
 async def test_a_showtime_ends_when_its_event_does(catalogue: Catalogue) -> None:
     stage = await catalogue.stage()
     start = (catalogue.clock.now() + timedelta(days=1)).replace(microsecond=0)
@@ -71,6 +81,12 @@ async def test_an_unknown_event_venue_or_hall_is_404(catalogue: Catalogue, known
         ({"promotions": [{"kind": "matinee", "percent": 101}]}, "/promotions/0/percent"),
         ({"promotions": [{"kind": "matinee", "before": "25:00"}]}, "/promotions/0/before"),
         ({"promotions": [{"kind": "code"}]}, "/promotions/0"),
+        ({"promotions": [{"kind": "matinee", "minTickets": 0}]}, "/promotions/0/minTickets"),
+        ({"promotions": [{"kind": "matinee", "from": "soon"}]}, "/promotions/0/from"),
+        (
+            {"promotions": [{"kind": "matinee", "from": "2027-01-02T00:00:00Z", "until": "2027-01-02T00:00:00Z"}]},
+            "/promotions/0",
+        ),
         ({"extra": 1}, "/extra"),
     ],
 )

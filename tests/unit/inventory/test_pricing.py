@@ -1,6 +1,6 @@
 """What seats cost."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -8,7 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from inventory_service.domain.layout import Layout
-from inventory_service.domain.pricing import Price, UnknownPromoCode, quote, seat_prices
+from inventory_service.domain.pricing import (
+    Price,
+    PromoCodeNotApplicable,
+    Purchase,
+    UnknownPromoCode,
+    quote,
+    seat_prices,
+)
 from messaging.events import Pricing
 from tests.unit.inventory.halls import hall, sections
 
@@ -16,6 +23,7 @@ from tests.unit.inventory.halls import hall, sections
 EVENING = datetime(2026, 11, 21, 18, 30, tzinfo=UTC)
 # 16:59 and 17:00 in Vienna.
 JUST_MATINEE, JUST_NOT = datetime(2026, 11, 21, 15, 59, tzinfo=UTC), datetime(2026, 11, 21, 16, 0, tzinfo=UTC)
+NOW = datetime(2026, 11, 1, 12, tzinfo=UTC)
 HALL = hall(10)
 
 
@@ -28,6 +36,7 @@ def price_of(
     fee: int = 0,
     starts_at: datetime = EVENING,
     code: str | None = None,
+    now: datetime = NOW,
 ) -> Price:
     ids = [f"A{n}" for n in range(1, seats + 1)] if isinstance(seats, int) else seats
     pricing = Pricing(currency="EUR", tiers=tiers, fee=fee)
@@ -36,9 +45,7 @@ def price_of(
         layout.mask(ids),
         pricing,
         promotions or [],
-        starts_at=starts_at,
-        timezone="Europe/Vienna",
-        promo_code=code,
+        Purchase(starts_at, "Europe/Vienna", now, code),
     )
 
 
@@ -100,6 +107,37 @@ def test_an_unknown_code_is_refused_with_its_place() -> None:
     with pytest.raises(UnknownPromoCode) as refused:
         price_of(1, {"standard": 1_000}, [{"kind": "code", "code": "A", "percent": 5}], code="B")
     assert refused.value.faults[0][0] == "/promoCode"
+
+
+@pytest.mark.parametrize("kind", [{"kind": "code", "code": "X"}, {"kind": "matinee"}])
+def test_a_promotion_holds_from_its_first_to_before_its_last_moment(kind: dict[str, Any]) -> None:
+    begins, ends = datetime(2026, 11, 2, tzinfo=UTC), datetime(2026, 11, 3, tzinfo=UTC)
+    promotion = {**kind, "percent": 50, "from": begins.isoformat(), "until": ends.isoformat()}
+    code = kind.get("code")
+    for now, total in ((begins, 500), (ends - timedelta(seconds=1), 500)):
+        assert price_of(1, {"standard": 1_000}, [promotion], starts_at=JUST_MATINEE, code=code, now=now).total == total
+    for now in (begins - timedelta(seconds=1), ends):
+        if code:
+            with pytest.raises(PromoCodeNotApplicable, match="at this time"):
+                price_of(1, {"standard": 1_000}, [promotion], code=code, now=now)
+        else:
+            assert price_of(1, {"standard": 1_000}, [promotion], starts_at=JUST_MATINEE, now=now).total == 1_000
+
+
+def test_a_promotion_may_take_a_number_of_tickets() -> None:
+    promotions = [{"kind": "code", "code": "FOUR", "percent": 25, "minTickets": 4}]
+    assert price_of(4, {"standard": 1_000}, promotions, code="four").total == 3_000
+    with pytest.raises(PromoCodeNotApplicable, match="4 tickets or more"):
+        price_of(3, {"standard": 1_000}, promotions, code="four")
+    crowd = [{"kind": "matinee", "percent": 10, "minTickets": 2}]
+    assert price_of(1, {"standard": 1_000}, crowd, starts_at=JUST_MATINEE).total == 1_000
+    assert price_of(2, {"standard": 1_000}, crowd, starts_at=JUST_MATINEE).total == 1_800
+
+
+def test_of_several_of_a_kind_the_first_that_holds_applies() -> None:
+    early = {"kind": "code", "code": "X", "percent": 50, "until": (NOW - timedelta(days=1)).isoformat()}
+    late = {"kind": "code", "code": "X", "percent": 10}
+    assert price_of(1, {"standard": 1_000}, [early, late], code="x").total == 900
 
 
 def test_promotions_apply_to_what_those_before_left() -> None:
