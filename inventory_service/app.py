@@ -16,6 +16,7 @@ from inventory_service.handlers.context import Inventory
 from inventory_service.handlers.expire import sweep
 from inventory_service.handlers.live import open_live
 from inventory_service.handlers.places import Places
+from inventory_service.handlers.promo_codes import promo_codes
 from inventory_service.handlers.waiting import open_waiting
 from inventory_service.http import ROUTERS
 from inventory_service.http.seat_maps import Bodies
@@ -97,6 +98,7 @@ def create_app(settings: Settings, clock: Clock | None = None) -> FastAPI:
             limiter = Limiter(database["limits"], kit.clock, enabled=settings.limited)
             await limiter.prepare()
             app.state.access = Access(inventory, limiter)
+            app.state.promo_codes = promo_codes(inventory, limiter)
             yield
 
     app = service_app(name="inventory", title="Marquee inventory", lifespan=lifespan, max_body=LARGEST_BODY)

@@ -185,6 +185,10 @@ def _least(promotion: dict[str, Any]) -> int:
     return int(promotion.get("minTickets") or 1)
 
 
+def has_code(promotions: list[dict[str, Any]], promo_code: str) -> bool:
+    return bool(_of_code(promotions, promo_code))
+
+
 def _of_code(promotions: list[dict[str, Any]], promo_code: str | None) -> list[dict[str, Any]]:
     return [p for p in promotions if p["kind"] == "code" and promo_code and _same(p.get("code"), promo_code)]
 

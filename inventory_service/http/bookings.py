@@ -13,6 +13,7 @@ from inventory_service.handlers.cancel import cancel_by_owner, fail
 from inventory_service.handlers.confirm import confirm
 from inventory_service.handlers.hoarding import holder_keys, reserve_within_limits
 from inventory_service.handlers.pay import prepare_payment
+from inventory_service.handlers.promo_codes import PromoCodes
 from inventory_service.handlers.reserve import Reserve, extend
 from inventory_service.http.choosing import Best
 from inventory_service.http.common import AccessCode, ChannelName, SeatIds, inventory_of
@@ -152,6 +153,9 @@ async def _reserve(
     if (body.seat_ids is None) == (body.best is None):
         raise Invalid("Give either seatIds or best", faults=[("/seatIds", "give this or best")])
     await _require_access(showtime_id, body, request, caller)
+    if body.promo_code is not None:
+        codes: PromoCodes = request.app.state.promo_codes
+        await codes.require_known(showtime_id, body.promo_code, caller, caller_address(request))
     inventory = inventory_of(request)
     command = Reserve(
         booking_id=resource_id(request),
