@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import IO, TypeVar
 
 from marquee.faults import StackError
+from service_kit.tasks import stopped
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
@@ -91,9 +92,7 @@ class Supervisor:
 
     async def stop(self) -> None:
         """Ends every process, those that need others first, and waits until all are gone."""
-        for task in self._tasks.values():
-            task.cancel()
-        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+        await stopped(*self._tasks.values())
         gone = {name: asyncio.Event() for name in self._children}
 
         async def end(child: _Child) -> None:
@@ -223,7 +222,9 @@ class _Child:
                 if left <= 0:
                     return f"not ready in {self.spec.ready_timeout:.0f} s ({last})"
                 try:
-                    await asyncio.wait_for(self.spec.ready(), min(left, 10))
+                    # Not by `asyncio.wait_for`: in Python 3.11 it may swallow a cancellation that meets an answer.
+                    async with asyncio.timeout(min(left, 10)):
+                        await self.spec.ready()
                 except Exception as fault:  # any failure of a check only means: not yet
                     last = str(fault) or type(fault).__name__
                 else:

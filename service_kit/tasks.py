@@ -14,7 +14,7 @@ from service_kit.problems import is_outage
 
 log = get_logger(__name__)
 OUTAGE_PAUSE_SECONDS = 1.0
-CANCELLED_AGAIN_SECONDS = 0.1
+CANCELLED_AGAIN_SECONDS = 1.0
 
 Step = Callable[[], Awaitable[None]]
 K = TypeVar("K")
