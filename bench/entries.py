@@ -7,10 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from search_index.document import Document, Row
-from search_index.entries import MOST_LOCATIONS, EntryKind, Shows, entry_id, to_entry
-
-KINDS: tuple[EntryKind, ...] = ("event", "venue")
+from search_index.document import PART_KINDS, Document, PartKind, Row
+from search_index.entries import MOST_LOCATIONS, Shows, entry_id, to_entry
 
 
 @dataclass
@@ -25,11 +23,11 @@ class Tally:
 
 def entries_of(rows: Iterable[Row]) -> Iterator[tuple[str, Document]]:
     """Ids with documents. Nobody has booked anything."""
-    tallies: dict[tuple[EntryKind, str], Tally] = {}
+    tallies: dict[tuple[PartKind, str], Tally] = {}
     for row in rows:
         starts_at: datetime = row["facts"]["startsAt"]
         location: dict[str, float] = row["venue"]["location"]
-        for kind in KINDS:
+        for kind in PART_KINDS:
             state = row[kind]
             tally = tallies.setdefault((kind, state[f"{kind}Id"]), Tally(state, starts_at))
             tally.count += 1

@@ -2,13 +2,14 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Any
 
 from messaging.events import ON_REQUEST, Availability, EventState, ShowtimeState, VenueState
+from search_index.document import PART_KINDS, PartKind
 
 State = dict[str, Any]
-Kind = Literal["event", "venue"]
-KINDS: tuple[Kind, ...] = ("event", "venue")
+Kind = PartKind
+KINDS = PART_KINDS
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,12 +1,14 @@
 """The Elasticsearch client. Nothing is retried here: a search has its deadline, the indexer its own loop."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 
 import orjson
-from elasticsearch import AsyncElasticsearch
+from elasticsearch import AsyncElasticsearch, NotFoundError
 from elasticsearch.serializer import NdjsonSerializer, OrjsonSerializer
 from pydantic import SecretStr
+
+from service_kit.errors import Unavailable
 
 
 class _Lines(NdjsonSerializer):
@@ -15,6 +17,15 @@ class _Lines(NdjsonSerializer):
 
 
 SERIALIZERS = {"application/json": OrjsonSerializer(), "application/x-ndjson": _Lines()}
+
+
+@contextmanager
+def index_there() -> Iterator[None]:
+    """Raises Unavailable where an index is missing: it is being filled."""
+    try:
+        yield
+    except NotFoundError as error:
+        raise Unavailable("The index is being filled") from error
 
 
 @asynccontextmanager

@@ -15,6 +15,7 @@ from service_kit.models import rfc3339
 Row = Mapping[str, Any]
 Document = dict[str, Any]
 PartKind = Literal["event", "venue"]
+PART_KINDS: tuple[PartKind, ...] = ("event", "venue")
 
 # About 40 MB of them.
 MOST_PARTS = 10_000

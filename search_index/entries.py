@@ -3,13 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any
 
-from search_index.document import Document, Row
+from search_index.document import Document, PartKind, Row
 from search_index.folding import indexed_text, name_keys, stems
 from service_kit.models import rfc3339
 
-EntryKind = Literal["event", "venue"]
 Position = dict[str, float]
 # An event that plays everywhere is near everybody after so many places.
 MOST_LOCATIONS = 500
@@ -27,11 +26,11 @@ class Shows:
     locations: Sequence[Position]
 
 
-def entry_id(kind: EntryKind, id_: str) -> str:
+def entry_id(kind: PartKind, id_: str) -> str:
     return f"{kind}-{id_}"
 
 
-def to_entry(kind: EntryKind, state: Row, shows: Shows) -> Document:
+def to_entry(kind: PartKind, state: Row, shows: Shows) -> Document:
     """The entry of an event or venue in this `state`, which has at least one show."""
     names = [state["name"]]
     if kind == "event":

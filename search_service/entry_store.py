@@ -4,11 +4,11 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from elasticsearch import AsyncElasticsearch, NotFoundError
+from elasticsearch import AsyncElasticsearch
 
-from search_index.entries import EntryKind
+from search_index.client import index_there
+from search_index.document import PartKind
 from search_index.mapping import alias
-from service_kit.errors import Unavailable
 
 # Elasticsearch would give twice as many at once.
 BATCH = 5_000
@@ -23,22 +23,18 @@ class EntryStore:
 
     async def search(self, body: dict[str, Any]) -> dict[str, Any]:
         """Raises Unavailable while there is no index yet."""
-        try:
+        with index_there():
             found: dict[str, Any] = (await self._client.search(index=self._alias, body=body)).body
-        except NotFoundError as error:
-            raise Unavailable("The index is being filled") from error
         return found
 
-    async def count(self, kind: EntryKind) -> int:
+    async def count(self, kind: PartKind) -> int:
         """Raises Unavailable while there is no index yet."""
-        try:
+        with index_there():
             found = await self._client.count(index=self._alias, query=_of(kind))
-        except NotFoundError as error:
-            raise Unavailable("The index is being filled") from error
         counted: int = found["count"]
         return counted
 
-    async def ids(self, kind: EntryKind, *, skip: int, most: int) -> AsyncGenerator[list[str]]:
+    async def ids(self, kind: PartKind, *, skip: int, most: int) -> AsyncGenerator[list[str]]:
         """In their order, in batches of one moment, from the one after `skip` others on.
 
         To skip them each has to be passed, which is cheap without anything being read of it.
@@ -57,7 +53,7 @@ class EntryStore:
                 left -= len(batch)
                 after = batch[-1]
 
-    async def _batch(self, snapshot: str, kind: EntryKind, after: list[Any] | None, size: int) -> list[list[Any]]:
+    async def _batch(self, snapshot: str, kind: PartKind, after: list[Any] | None, size: int) -> list[list[Any]]:
         """Where each hit stands in the order: its id, and what makes it unique."""
         found = await self._client.search(
             pit={"id": snapshot, "keep_alive": KEPT},
@@ -73,15 +69,13 @@ class EntryStore:
 
     @asynccontextmanager
     async def _snapshot(self) -> AsyncIterator[str]:
-        try:
+        with index_there():
             opened = await self._client.open_point_in_time(index=self._alias, keep_alive=KEPT)
-        except NotFoundError as error:
-            raise Unavailable("The index is being filled") from error
         try:
             yield opened["id"]
         finally:
             await self._client.options(ignore_status=404).close_point_in_time(id=opened["id"])
 
 
-def _of(kind: EntryKind) -> dict[str, Any]:
+def _of(kind: PartKind) -> dict[str, Any]:
     return {"bool": {"filter": [{"term": {"kind": kind}}]}}

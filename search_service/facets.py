@@ -17,10 +17,8 @@ def counted_among_hits(search: Search, filters: dict[str, list[Clause]], names: 
     return {name: _counting(name, search) for name in _countable(search, names) if not filters.get(name)}
 
 
-def facets_body(
-    search: Search, filters: dict[str, list[Clause]], words: Sequence[Clause], names: Sequence[str]
-) -> Body | None:
-    """A search that counts for the other facets, or None where there are none.
+def facets_body(search: Search, filters: dict[str, list[Clause]], names: Sequence[str]) -> Body | None:
+    """A search that counts for the other facets whatever the words, or None where there are none.
 
     What none of these owns narrows all of them, so that they look at little.
     """
@@ -33,7 +31,7 @@ def facets_body(
     return {
         "size": 0,
         "track_total_hits": False,
-        "query": {"bool": {"filter": [*shared, *words]}},
+        "query": {"bool": {"filter": shared}},
         "aggs": {name: _narrowed(name, _counting(name, search), own) for name in own},
     }
 

@@ -21,7 +21,8 @@ def shows_body(search: Search, names: Sequence[str], *, now: datetime, asked_at:
 
     Of the facets of these `names` it counts those that can be counted among its hits.
     """
-    query: Body = {"filter": _conditions(search, now, asked_at)}
+    by_owner = filters(search, now=now, asked_at=asked_at)
+    query: Body = {"filter": _flat(by_owner)}
     if search.sort == "relevance":
         query["should"] = list(_closeness(search.point, asked_at))
         if search.text:
@@ -36,7 +37,7 @@ def shows_body(search: Search, names: Sequence[str], *, now: datetime, asked_at:
         "sort": order(search),
         "query": {"bool": query},
     }
-    counting = counted_among_hits(search, filters(search, now=now, asked_at=asked_at), names)
+    counting = counted_among_hits(search, by_owner, names)
     if search.grouped:
         body["collapse"] = {"field": "eventId"}
         counting["groups"] = {"cardinality": {"field": "eventId", "precision_threshold": boosts.GROUPS_EXACTLY}}
@@ -47,7 +48,10 @@ def counts_body(
     search: Search, names: Sequence[str], *, now: datetime, asked_at: datetime, match: Match
 ) -> Body | None:
     """For those facets of that name that `shows_body` can't count: they look beyond its hits."""
-    return facets_body(search, filters(search, now=now, asked_at=asked_at), _words(search.text, match), names)
+    body = facets_body(search, filters(search, now=now, asked_at=asked_at), names)
+    if body:
+        body["query"]["bool"]["filter"] += _words(search.text, match)
+    return body
 
 
 def next_body(search: Search, event_ids: Sequence[str], *, now: datetime, asked_at: datetime, match: Match) -> Body:
@@ -85,7 +89,11 @@ def count_body(search: Search, *, now: datetime, asked_at: datetime) -> Body:
 
 
 def _conditions(search: Search, now: datetime, asked_at: datetime) -> list[Clause]:
-    return [clause for clauses in filters(search, now=now, asked_at=asked_at).values() for clause in clauses]
+    return _flat(filters(search, now=now, asked_at=asked_at))
+
+
+def _flat(by_owner: dict[str, list[Clause]]) -> list[Clause]:
+    return [clause for clauses in by_owner.values() for clause in clauses]
 
 
 def _words(text: str, match: Match) -> list[Clause]:

@@ -4,12 +4,12 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import aclosing
 from xml.sax.saxutils import escape
 
-from search_index.entries import EntryKind
+from search_index.document import PartKind
 from search_service.entry_store import EntryStore
 from search_service.exports.links import Links
 from service_kit.errors import NotFound
 
-PARTS: dict[str, EntryKind] = {"events": "event", "venues": "venue"}
+PARTS: dict[str, PartKind] = {"events": "event", "venues": "venue"}
 # By the protocol, which also says 50 MB; so many of our addresses are 6.
 MOST_URLS = 50_000
 NAMESPACE = "http://www.sitemaps.org/schemas/sitemap/0.9"
@@ -50,7 +50,7 @@ class Sitemaps:
                 start = ""
         yield f"{start}</urlset>\n".encode()
 
-    async def _files(self, kind: EntryKind) -> int:
+    async def _files(self, kind: PartKind) -> int:
         return -(-await self._entries.count(kind) // self._most)
 
 

@@ -1,4 +1,4 @@
-"""The only file here that talks to Elasticsearch."""
+"""Showtimes in Elasticsearch; beside `entry_store` the only file here that talks to it."""
 
 import asyncio
 import time
@@ -9,6 +9,7 @@ from typing import Any
 
 from elasticsearch import AsyncElasticsearch, NotFoundError
 
+from search_index.client import index_there
 from search_index.mapping import alias
 from service_kit.errors import Unavailable
 
@@ -61,10 +62,8 @@ class ShowStore:
             self._snapshot.handed_out = True
 
     async def _open(self) -> str:
-        try:
+        with index_there():
             answer = await self._client.open_point_in_time(index=self._alias, keep_alive=KEPT)
-        except NotFoundError as error:
-            raise Unavailable("The index is being filled") from error
         id_: str = answer["id"]
         return id_
 

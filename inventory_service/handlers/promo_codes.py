@@ -22,9 +22,9 @@ class PromoCodes:
 
     async def require_known(self, showtime_id: str, promo_code: str, caller: Principal, address: str) -> None:
         """Raises UnknownPromoCode, TooManyRequests, NotFound."""
-        remembered = await self.inventory.showtime(showtime_id)
         if caller.privileged:
             return
+        remembered = await self.inventory.showtime(showtime_id)
 
         async def known() -> bool:
             if has_code(remembered.promotions, promo_code):

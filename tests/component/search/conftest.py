@@ -20,7 +20,7 @@ from search_service.app import create_app
 from search_service.config import Settings
 from service_kit.clock import ManualClock
 from service_kit.ids import new_id
-from tests.integration.indexer.conftest import open_bench
+from tests.integration.indexer.conftest import Bench, open_bench
 from tests.integration.indexer.programme import cinema, film, published, seats, showtime
 from tests.support import running
 
@@ -151,6 +151,15 @@ def search_settings(engine_urls: EngineUrls, namespace: str) -> Settings:
     )
 
 
+async def load(bench: Bench, programme: Programme) -> None:
+    """Its showtimes and seats, seen by searches."""
+    await bench.handlers.catalogue([event for event in programme.events if event.type == "ShowtimeCreated"])
+    await bench.handlers.availability([event for event in programme.events if event.type == "SeatMapOpened"])
+    await bench.push_all()
+    for kind in KINDS:
+        await bench.documents(kind)
+
+
 @pytest.fixture(scope="session")
 async def programme(search_settings: Settings) -> AsyncIterator[Programme]:
     """Loaded once; tests only read."""
@@ -158,11 +167,7 @@ async def programme(search_settings: Settings) -> AsyncIterator[Programme]:
     compose(made)
     settings = IndexerSettings.model_validate(search_settings.model_dump())
     async with open_bench(settings, made.clock) as bench:
-        await bench.handlers.catalogue([event for event in made.events if event.type == "ShowtimeCreated"])
-        await bench.handlers.availability([event for event in made.events if event.type == "SeatMapOpened"])
-        await bench.push_all()
-        for kind in KINDS:
-            await bench.documents(kind)
+        await load(bench, made)
         yield made
 
 

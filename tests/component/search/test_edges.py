@@ -24,7 +24,7 @@ from search_service.handlers import DEEPEST_GROUP
 from search_service.store import SEARCH_SECONDS
 from service_kit.clock import ManualClock
 from service_kit.ids import new_id
-from tests.component.search.conftest import Programme, venue
+from tests.component.search.conftest import Programme, load, venue
 from tests.integration.indexer.conftest import Bench, open_bench
 from tests.servers.cable import cable_to
 from tests.support import running
@@ -79,9 +79,7 @@ async def edges(engine_urls: EngineUrls, namespace: str) -> AsyncIterator[Edges]
         open_bench(IndexerSettings.model_validate(settings.model_dump()), programme.clock) as bench,
         running(create_app(settings, programme.clock)) as client,
     ):
-        await bench.handlers.catalogue(programme.events)
-        await bench.push_all()
-        await bench.documents()
+        await load(bench, programme)
         yield Edges(settings, bench, programme, client)
 
 

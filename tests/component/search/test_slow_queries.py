@@ -17,7 +17,7 @@ from search_service.config import Settings
 from search_service.store import SEARCH_SECONDS
 from service_kit.clock import ManualClock
 from service_kit.ids import new_id
-from tests.component.search.conftest import Programme, venue
+from tests.component.search.conftest import Programme, load, venue
 from tests.component.search.strings import LONGEST_QUERY, WORST
 from tests.integration.indexer.conftest import open_bench
 from tests.support import running
@@ -47,9 +47,7 @@ async def client(search_settings: Settings) -> AsyncIterator[httpx2.AsyncClient]
         open_bench(IndexerSettings.model_validate(settings.model_dump()), programme.clock) as bench,
         running(create_app(settings, programme.clock)) as client,
     ):
-        await bench.handlers.catalogue(programme.events)
-        await bench.push_all()
-        await bench.documents()
+        await load(bench, programme)
         yield client
 
 

@@ -16,7 +16,7 @@ from search_service.app import create_app
 from search_service.config import Settings
 from service_kit.clock import ManualClock
 from service_kit.ids import new_id
-from tests.component.search.conftest import Programme, venue
+from tests.component.search.conftest import Programme, load, venue
 from tests.integration.indexer.conftest import open_bench
 from tests.support import running
 
@@ -94,11 +94,7 @@ async def published(published_settings: Settings) -> AsyncIterator[Programme]:
     compose(made)
     settings = IndexerSettings.model_validate(published_settings.model_dump())
     async with open_bench(settings, made.clock) as bench:
-        await bench.handlers.catalogue([event for event in made.events if event.type == "ShowtimeCreated"])
-        await bench.handlers.availability([event for event in made.events if event.type == "SeatMapOpened"])
-        await bench.push_all()
-        await bench.documents()
-        await bench.documents("entries")
+        await load(bench, made)
         yield made
 
 
