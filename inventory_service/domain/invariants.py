@@ -9,10 +9,10 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
-from typing import Any
 
 from inventory_service.domain.booking import Booking
 from inventory_service.domain.layout import Layout
+from inventory_service.domain.pricing import total_of
 from inventory_service.domain.seat_map import Mark, SeatMap
 
 # The sweeper comes by every second and the marks of a crash are looked at after fifteen.
@@ -107,16 +107,11 @@ def _holds_and_bookings(
 
 
 def _booking_faults(booking: Booking) -> Iterator[str]:
-    total = _total(booking.price)
+    total = total_of(booking.price)
     if total != booking.amount or booking.amount < 0:
         yield f"The price of booking {booking.id} adds up to {total}, but {booking.amount} is asked"
     if booking.status == "confirmed" and booking.money_back and not booking.cancelling:
         yield f"Booking {booking.id} has a ticket and its money back"
-
-
-def _total(price: Mapping[str, Any]) -> int:
-    parts = [part["amount"] for name in ("lines", "discounts") for part in price[name]]
-    return int(sum(parts) + price["fee"])
 
 
 def _union(owners: Iterable[tuple[str, int]]) -> int:

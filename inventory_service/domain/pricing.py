@@ -9,10 +9,12 @@ Promotions of a showtime, in the order in which they apply, each to what the one
 - `third-ticket`: `percent` (50 by default) off every third ticket, the cheapest ones;
 - `code`: `percent` off everything for who gives the code.
 
-Each may hold for holds made in `[from, until)` only, and for `minTickets` or more. `docs/prices.md` tells it to people.
+Each may hold for holds made in `[from, until)` only, for `minTickets` or more, and for tickets of `minAmount` or more
+before any discount. `docs/prices.md` tells it to people.
 """
 
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field, replace
 from datetime import datetime, time
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -25,6 +27,7 @@ from service_kit.errors import Conflict, Invalid
 MATINEE_ENDS = "17:00"
 MATINEE_PERCENT = 20
 THIRD_TICKET_PERCENT = 50
+CAP = "cap"
 
 
 class Unpriced(Conflict):
@@ -62,11 +65,28 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Discount:
-    """`amount` is negative."""
+    """`amount` is negative. The fields after it are what it takes to work it out again for fewer tickets."""
 
     kind: str
     description: str
-    amount: int
+    amount: int = 0
+    percent: int = 0
+    min_tickets: int = 1
+    min_amount: int = 0
+
+    def as_document(self) -> dict[str, Any]:
+        document: dict[str, Any] = {"kind": self.kind, "description": self.description, "amount": self.amount}
+        if self.kind != CAP:
+            document["percent"] = self.percent
+        if self.min_tickets > 1:
+            document["min_tickets"] = self.min_tickets
+        if self.min_amount:
+            document["min_amount"] = self.min_amount
+        return document
+
+    def holds_for(self, amounts: Collection[int]) -> bool:
+        """Whether these tickets, at their prices before any discount, reach its minimum."""
+        return len(amounts) >= self.min_tickets and sum(amounts) >= self.min_amount
 
 
 @dataclass(slots=True)
@@ -94,9 +114,7 @@ class Price:
                 }
                 for line in self.lines
             ],
-            "discounts": [
-                {"kind": cut.kind, "description": cut.description, "amount": cut.amount} for cut in self.discounts
-            ],
+            "discounts": [cut.as_document() for cut in self.discounts],
             "fee": self.fee,
         }
 
@@ -136,44 +154,91 @@ def quote(
         lines.append(Line(seat.id, f"{seat.row}{seat.label}", seat.seat_type, seat.section_name, amount))
     discounts: list[Discount] = []
     if promotions or purchase.promo_code:
-        discounts = _discounts(_applicable(promotions, purchase, len(lines)), [line.amount for line in lines])
+        amounts = [line.amount for line in lines]
+        discounts = _taken_off(_applicable(promotions, purchase, amounts), amounts)
     return Price(pricing.currency, lines, discounts, pricing.fee)
 
 
-def require_valid_code(promotions: list[dict[str, Any]], promo_code: str | None, now: datetime, tickets: int) -> None:
-    """Raises UnknownPromoCode; PromoCodeNotApplicable for one that is known but not for now, or not for so few."""
+def price_of_rest(price: dict[str, Any], seat_ids: Collection[str]) -> dict[str, Any]:
+    """What a frozen price (`Price.as_document`) becomes when of its seats only these are kept.
+
+    Their lines and the fee stay as they were frozen; the discounts are worked out again by the same rules, and one
+    whose minimum the rest does not reach falls away. Where the rest would cost more than all seats did for that, a
+    discount of kind `cap` takes the difference off: giving seats back never costs anything.
+    """
+    kept = frozenset(seat_ids)
+    lines = [line for line in price["lines"] if line["seat_id"] in kept]
+    amounts = [line["amount"] for line in lines]
+    frozen = [Discount(**cut) for cut in price["discounts"] if cut["kind"] != CAP]
+    discounts = _taken_off([cut for cut in frozen if cut.holds_for(amounts)], amounts)
+    rest = {**price, "lines": lines, "discounts": [cut.as_document() for cut in discounts]}
+    beyond = total_of(rest) - total_of(price)
+    if beyond > 0:
+        rest["discounts"].append(Discount(CAP, "Not more than before", -beyond).as_document())
+    return rest
+
+
+def total_of(price: dict[str, Any]) -> int:
+    """The total of a frozen price."""
+    return int(sum(part["amount"] for name in ("lines", "discounts") for part in price[name]) + price["fee"])
+
+
+def require_valid_code(
+    promotions: list[dict[str, Any]], promo_code: str | None, now: datetime, tickets: int, amount: int | None = None
+) -> None:
+    """Raises UnknownPromoCode; PromoCodeNotApplicable for one that is known but not for now, or not for so little.
+
+    `amount`: what the tickets cost before any discount, once that is known.
+    """
     if not promo_code:
         return
     known = _of_code(promotions, promo_code)
     if not known:
         raise UnknownPromoCode(faults=[("/promoCode", "not valid for this showtime")])
-    if not any(_in_time(promotion, now) for promotion in known):
+    current = [promotion for promotion in known if _in_time(promotion, now)]
+    if not current:
         raise PromoCodeNotApplicable("It is not valid at this time", faults=[("/promoCode", "not valid now")])
-    least = min(_least(promotion) for promotion in known if _in_time(promotion, now))
+    least = min(_least(promotion) for promotion in current)
     if tickets < least:
         raise PromoCodeNotApplicable(
             f"It takes {least} tickets or more", faults=[("/promoCode", f"from {least} tickets")]
         )
+    cheapest = min(_least_amount(promotion) for promotion in current if tickets >= _least(promotion))
+    if amount is not None and amount < cheapest:
+        raise PromoCodeNotApplicable(
+            f"It takes tickets of {cheapest} minor units or more", faults=[("/promoCode", f"from {cheapest} on")]
+        )
 
 
-def _discounts(promotions: list[dict[str, Any]], amounts: list[int]) -> list[Discount]:
+def _taken_off(discounts: Iterable[Discount], amounts: list[int]) -> list[Discount]:
+    """These discounts with what each takes off such tickets; one that takes nothing off is left out."""
     remaining = sorted(amounts)
-    discounts = []
-    for promotion in promotions:
-        remaining, cut = _apply(promotion, remaining)
+    found = []
+    for discount in discounts:
+        remaining, cut = _apply(discount, remaining)
         if cut:
-            discounts.append(Discount(promotion["kind"], _describe(promotion), -cut))
-    return discounts
+            found.append(replace(discount, amount=-cut))
+    return found
 
 
-def _applicable(promotions: list[dict[str, Any]], purchase: Purchase, tickets: int) -> list[dict[str, Any]]:
+def _applicable(promotions: list[dict[str, Any]], purchase: Purchase, amounts: list[int]) -> list[Discount]:
     """Of each kind the first that holds."""
-    require_valid_code(promotions, purchase.promo_code, purchase.now, tickets)
+    require_valid_code(promotions, purchase.promo_code, purchase.now, len(amounts), sum(amounts))
     start = purchase.starts_at.astimezone(ZoneInfo(purchase.timezone)).time()
-    holding = [p for p in promotions if _in_time(p, purchase.now) and tickets >= _least(p)]
+    holding = [p for p in promotions if _in_time(p, purchase.now) and _discount(p).holds_for(amounts)]
     matinee = [p for p in holding if p["kind"] == "matinee" and start < _limit(p)]
     third = [p for p in holding if p["kind"] == "third-ticket"]
-    return [*matinee[:1], *third[:1], *_of_code(holding, purchase.promo_code)[:1]]
+    return [_discount(p) for p in (*matinee[:1], *third[:1], *_of_code(holding, purchase.promo_code)[:1])]
+
+
+def _discount(promotion: dict[str, Any]) -> Discount:
+    return Discount(
+        promotion["kind"],
+        _describe(promotion),
+        percent=_percent(promotion),
+        min_tickets=_least(promotion),
+        min_amount=_least_amount(promotion),
+    )
 
 
 def _in_time(promotion: dict[str, Any], now: datetime) -> bool:
@@ -185,6 +250,10 @@ def _least(promotion: dict[str, Any]) -> int:
     return int(promotion.get("minTickets") or 1)
 
 
+def _least_amount(promotion: dict[str, Any]) -> int:
+    return int(promotion.get("minAmount") or 0)
+
+
 def has_code(promotions: list[dict[str, Any]], promo_code: str) -> bool:
     return bool(_of_code(promotions, promo_code))
 
@@ -193,11 +262,13 @@ def _of_code(promotions: list[dict[str, Any]], promo_code: str | None) -> list[d
     return [p for p in promotions if p["kind"] == "code" and promo_code and _same(p.get("code"), promo_code)]
 
 
-def _apply(promotion: dict[str, Any], remaining: list[int]) -> tuple[list[int], int]:
+def _apply(discount: Discount, remaining: list[int]) -> tuple[list[int], int]:
     """What is left of each ticket (ascending) and how much was cut."""
-    percent = _percent(promotion)
-    reduced = len(remaining) // 3 if promotion["kind"] == "third-ticket" else len(remaining)
-    left = [amount - amount * percent // 100 if index < reduced else amount for index, amount in enumerate(remaining)]
+    reduced = len(remaining) // 3 if discount.kind == "third-ticket" else len(remaining)
+    left = [
+        amount - amount * discount.percent // 100 if index < reduced else amount
+        for index, amount in enumerate(remaining)
+    ]
     return sorted(left), sum(remaining) - sum(left)
 
 

@@ -55,7 +55,9 @@ class PriceLine(Model):
     amount: int
 
 
-class DiscountLine(Model):
+class DiscountLine(Model, extra="ignore"):
+    """Of what is frozen of a discount, what concerns the buyer."""
+
     kind: str
     description: str
     amount: int
