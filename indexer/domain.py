@@ -70,7 +70,7 @@ def event_part(state: EventState, *, deleted: bool = False) -> Part:
 
 
 def venue_part(state: VenueState, *, deleted: bool = False) -> Part:
-    kept = state.model_dump(by_alias=True, exclude={"partner"})
+    kept = state.model_dump(by_alias=True, exclude={"partner", "refund_policy"})
     return Part("venue", state.venue_id, _rank(state.version, deleted), {**kept, "deleted": deleted})
 
 

@@ -14,6 +14,8 @@ from inventory_service.handlers.access import Access
 from inventory_service.handlers.announce import ROUND_SECONDS, announce_changes
 from inventory_service.handlers.context import Inventory
 from inventory_service.handlers.expire import sweep
+from inventory_service.handlers.follow_up import ROUND_SECONDS as FOLLOW_UP_SECONDS
+from inventory_service.handlers.follow_up import follow_up
 from inventory_service.handlers.live import open_live
 from inventory_service.handlers.places import Places
 from inventory_service.handlers.promo_codes import promo_codes
@@ -22,7 +24,7 @@ from inventory_service.http import ROUTERS
 from inventory_service.http.seat_maps import Bodies
 from inventory_service.http.streams import encode, encode_booking
 from inventory_service.store.bookings import Bookings
-from inventory_service.store.catalogue import Layouts, Showtimes
+from inventory_service.store.catalogue import Layouts, RefundPolicies, Showtimes
 from inventory_service.store.holders import Holders
 from inventory_service.store.seat_maps import SeatMaps
 from messaging.consumer import Consumer
@@ -62,6 +64,7 @@ async def open_inventory(
             holders=holders,
             showtimes=Showtimes(database),
             layouts=Layouts(database, venues.layout),
+            policies=RefundPolicies(database),
             venues=venues,
             payments=Payments(payments_client),
             clock=clock or SystemClock(),
@@ -122,6 +125,7 @@ async def worker(settings: Settings, clock: Clock | None = None) -> AsyncIterato
         for subscription in subscriptions(inventory):
             await stack.enter_async_context(Consumer(amqp_url, topology, subscription).running())
         await stack.enter_async_context(_repeating("sweep", SWEEP_SECONDS, partial(sweep, inventory)))
+        await stack.enter_async_context(_repeating("follow-up", FOLLOW_UP_SECONDS, partial(follow_up, inventory)))
         await stack.enter_async_context(
             _repeating("announce", ROUND_SECONDS, partial(announce_changes, inventory, publisher))
         )

@@ -1,4 +1,4 @@
-"""Events that inventory follows: showtimes of the catalogue, outcomes of payments."""
+"""Events that inventory follows: showtimes and venues of the catalogue, outcomes of payments."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -9,7 +9,7 @@ from inventory_service.handlers.context import Inventory
 from inventory_service.handlers.showtimes import follow_showtimes
 from messaging.consumer import Subscription
 from messaging.envelope import Event
-from messaging.events import PaymentState
+from messaging.events import PaymentState, VenueState
 
 SHOWTIMES_A_BATCH = 200
 
@@ -24,7 +24,11 @@ def subscriptions(inventory: Inventory) -> Sequence[Subscription]:
     async def payment_refunded(event: Event[PaymentState]) -> None:
         await refunded(inventory, event.data.booking_id, event.data.refunded)
 
+    async def venue_changed(event: Event[VenueState]) -> None:
+        await inventory.policies.keep([event.data])
+
     return [
+        Subscription("inventory.venues", handlers={"VenueCreated": venue_changed, "VenueUpdated": venue_changed}),
         Subscription("inventory.showtimes", batch=partial(follow_showtimes, inventory), prefetch=SHOWTIMES_A_BATCH),
         Subscription(
             "inventory.payments",

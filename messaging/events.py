@@ -33,6 +33,23 @@ class Address(EventData):
     country: str = ""
 
 
+class RefundRule(EventData):
+    """Who gives tickets back at least `hours_before` the show gets `percent` of what he paid for them."""
+
+    hours_before: int
+    percent: int
+
+
+class RefundPolicy(EventData):
+    """What comes back for tickets that a buyer gives back: by the first rule whose time is kept, else nothing.
+
+    Without rules all of it does, up to the start of the show. `keep_fee`: the fee of the booking stays with the venue.
+    """
+
+    rules: list[RefundRule] = []
+    keep_fee: bool = False
+
+
 class VenueState(EventData):
     """A venue. `version` counts its changes."""
 
@@ -46,6 +63,7 @@ class VenueState(EventData):
     location: GeoPoint
     image_urls: list[str] = []
     partner: dict[str, Any] | None = None
+    refund_policy: RefundPolicy = RefundPolicy()
 
 
 class HallState(EventData):
@@ -194,6 +212,9 @@ class BookingState(EventData):
     currency: str
     held_until: datetime | None = None
     payment_id: str | None = None
+    # When the show began by what the buyer agreed to, and when it begins now, where it was moved since.
+    starts_at: datetime | None = None
+    moved_to: datetime | None = None
 
 
 class PaymentState(EventData):
@@ -250,6 +271,8 @@ REGISTRY: dict[str, type[EventData]] = {
     "BookingCancelled": BookingState,
     "BookingExpired": BookingState,
     "BookingFailed": BookingState,
+    "BookingReduced": BookingState,
+    "BookingRescheduled": BookingState,
     "PaymentRequested": PaymentState,
     "PaymentSucceeded": PaymentState,
     "PaymentFailed": PaymentState,

@@ -15,6 +15,7 @@ from messaging.events import REGISTRY
 SUBSCRIPTIONS: dict[str, tuple[str, ...]] = {
     "venues.seatmaps": ("SeatMapMoved",),
     "inventory.showtimes": ("ShowtimeCreated", "ShowtimeUpdated", "ShowtimeCancelled"),
+    "inventory.venues": ("VenueCreated", "VenueUpdated"),
     "inventory.payments": ("PaymentSucceeded", "PaymentFailed", "PaymentRefunded"),
     "payments.refunds": ("RefundRequested",),
     "indexer.catalogue": (

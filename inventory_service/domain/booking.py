@@ -4,6 +4,7 @@ pending ─▶ confirmed ─▶ cancelled ─▶ refunded
    ├─▶ expired ──(late payment: seats free again)──▶ confirmed
    ├─▶ failed  ──(paid after all)──▶ confirmed
    └─▶ cancelled
+A confirmed booking that gives up some of its seats stays confirmed for the others.
 expired | failed | cancelled ──(paid, no seats)──▶ refunded
 """
 
@@ -13,7 +14,8 @@ from datetime import datetime
 from typing import Any, get_args
 
 from inventory_service.domain.layout import LayoutKey
-from messaging.events import BookingStatus
+from inventory_service.domain.refunds import Leaving, Part
+from messaging.events import BookingStatus, RefundPolicy
 from service_kit.errors import Conflict, Gone
 
 # Each with what leads there. `docs/states.md` is made of it.
@@ -27,11 +29,14 @@ REASONS: dict[tuple[BookingStatus, BookingStatus], str] = {
     ("expired", "refunded"): "late money, but no seats: it came back",
     ("failed", "confirmed"): "paid after all, and the same seats were still free",
     ("failed", "refunded"): "paid after all, but no seats: it came back",
-    ("cancelled", "refunded"): "all the money came back",
+    ("cancelled", "refunded"): "all the money that was to come back did",
 }
 TRANSITIONS: dict[BookingStatus, frozenset[BookingStatus]] = {
     status: frozenset(after for before, after in REASONS if before == status) for status in get_args(BookingStatus)
 }
+
+
+NO_POLICY = RefundPolicy()
 
 
 class HoldExpired(Gone):
@@ -58,6 +63,18 @@ class OtherPayment(Conflict):
     slug, title = "other-payment", "The booking belongs to another payment"
 
 
+class RefundDiffers(Conflict):
+    """`refund_amount` and `currency` are what would come back now."""
+
+    slug, title = "refund-differs", "Not this amount would come back"
+
+
+class TimeDiffers(Conflict):
+    """`starts_at` is when the show starts now."""
+
+    slug, title = "time-differs", "This is not when the show starts"
+
+
 class NotConfirmed(Conflict):
     slug, title = "booking-not-confirmed", "There is a ticket once the booking is confirmed"
 
@@ -66,8 +83,10 @@ class NotConfirmed(Conflict):
 class Booking:
     """One reading of a booking document.
 
-    `channel` is the one it was bought through, if any. `price` is the `Price` as it was frozen; `refund` what was asked
-    back, once it was; `refunded` what has come back.
+    `channel` is the one it was bought through, if any. `price` is the `Price` as it was frozen, of the seats that it
+    has; `amount` its total. `parts` are seats that it gave up while it kept these. `refund` is what was asked back when
+    it ended, `refunded` what has come back in all. `starts_at` is the time of the show that the buyer agreed to,
+    `moved_to` the one that it was moved to since, as far as he was told.
     `holder_keys` name those whose limits its hold counts against.
     """
 
@@ -90,10 +109,14 @@ class Booking:
     payment_id: str | None = None
     refund: dict[str, Any] | None = None
     refunded: int = 0
-    cancelling: bool = False
+    leaving: Leaving | None = None
+    parts: Sequence[Part] = ()
     scanned_at: datetime | None = None
     channel: str | None = None
     holder_keys: Sequence[str] = ()
+    policy: RefundPolicy = NO_POLICY
+    starts_at: datetime | None = None
+    moved_to: datetime | None = None
 
     @property
     def waiting(self) -> bool:
@@ -109,9 +132,45 @@ class Booking:
         return self.user_id == subject
 
     @property
+    def paid(self) -> int:
+        """What the buyer paid, once he did."""
+        return self.amount + sum(part.value for part in self.parts)
+
+    @property
+    def asked_for_parts(self) -> int:
+        """What was asked back for seats that it gave up while it kept others."""
+        return sum(part.refund for part in self.parts)
+
+    @property
+    def asked(self) -> int:
+        """What was asked back in all."""
+        return self.asked_for_parts + (self.refund["amount"] if self.refund else 0)
+
+    @property
+    def given(self) -> int:
+        """What went back beyond what was asked for parts: as an admin's goodwill, say."""
+        return max(0, self.refunded - self.asked_for_parts)
+
+    @property
+    def left(self) -> int:
+        """What can still come back."""
+        return self.paid - max(self.refunded, self.asked)
+
+    @property
+    def all_back(self) -> bool:
+        """Whether all that was to come back did."""
+        if self.refund is None:
+            return 0 < self.amount <= self.given
+        return self.refunded >= int(self.refund["total"])
+
+    @property
     def money_back(self) -> bool:
         """Whether the money was asked back or has come back: then there can be no ticket any more."""
-        return self.refund is not None or 0 < self.amount <= self.refunded
+        return self.refund is not None or self.all_back
+
+    def rescheduled(self, starts_at: datetime) -> bool:
+        """Whether the show, which starts then, was moved since the buyer agreed to its time."""
+        return self.starts_at is not None and self.starts_at != starts_at
 
     def require_payable(self, now: datetime) -> None:
         """Raises HoldExpired, NotPending."""

@@ -7,13 +7,13 @@
 - the price adds up; nobody has both a ticket and a refund.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from inventory_service.domain.booking import Booking
 from inventory_service.domain.layout import Layout
 from inventory_service.domain.pricing import total_of
-from inventory_service.domain.seat_map import Mark, SeatMap
+from inventory_service.domain.seat_map import Hold, Mark, SeatMap
 
 # The sweeper comes by every second and the marks of a crash are looked at after fifteen.
 GRACE = timedelta(seconds=60)
@@ -25,30 +25,36 @@ def broken_invariants(
     """A sentence for each rule that is broken. `bookings`: the pending and confirmed ones, and those of marks."""
     seats: dict[str, int] = {}
     for booking in bookings.values():
-        unknown = [seat_id for seat_id in booking.seat_ids if seat_id not in layout.position]
-        if unknown and _has_seats(booking, seat_map, now):
+        unknown = [seat_id for seat_id in _ought_to_have(booking, seat_map, now) if seat_id not in layout.position]
+        if unknown:
             yield f"Booking {booking.id} has seats that the hall has not: {', '.join(unknown)}"
         seats[booking.id] = layout.known(booking.seat_ids)
         yield from _booking_faults(booking)
     yield from _ownership(seat_map, layout, bookings, seats)
     yield from _block_faults(seat_map, layout)
-    yield from _holds_and_bookings(seat_map, bookings, seats, now)
+    yield from _holds_and_bookings(seat_map, layout, bookings, seats, now)
 
 
-def _has_seats(booking: Booking, seat_map: SeatMap, now: datetime) -> bool:
-    """Whether it ought to. Seats that nobody has may be left out of the next layout."""
-    entry = seat_map.holds.get(booking.id)
+def _ought_to_have(booking: Booking, seat_map: SeatMap, now: datetime) -> Sequence[str]:
+    """The seats that it ought to have. Those that nobody has may be left out of the next layout."""
     if booking.status == "pending":
-        return booking.held_until > now
-    return booking.status == "confirmed" and (entry is None or entry.mark is not Mark.RELEASED)
+        return booking.seat_ids if booking.held_until > now else ()
+    if booking.status != "confirmed":
+        return ()
+    entry = seat_map.holds.get(booking.id)
+    if booking.leaving and entry and entry.mark is Mark.RELEASED:
+        return [seat_id for seat_id in booking.seat_ids if seat_id not in booking.leaving.seat_ids]
+    return booking.seat_ids
 
 
 def _ownership(
     seat_map: SeatMap, layout: Layout, bookings: Mapping[str, Booking], seats: Mapping[str, int]
 ) -> Iterator[str]:
-    marks = {hold.booking_id: hold.mark for hold in seat_map.holds.values() if hold.mark is not Mark.HOLD}
     bookers = [(hold.booking_id, hold.mask) for hold in seat_map.holds.values() if hold.mark is Mark.BOOKED]
-    bookers += [(id_, seats[id_]) for id_, one in bookings.items() if one.status == "confirmed" and id_ not in marks]
+    for id_, one in bookings.items():
+        entry = seat_map.holds.get(id_)
+        if one.status == "confirmed" and (entry is None or entry.mark is Mark.RELEASED):
+            bookers.append((id_, seats[id_] & ~(entry.mask if entry else 0)))
     holders = [(hold.booking_id, hold.mask) for hold in seat_map.holds.values() if hold.mark is Mark.HOLD]
     sold, held = _union(bookers), _union(holders)
     yield from _seats_twice(layout, "Bookings", bookers + holders)
@@ -85,7 +91,7 @@ def _block_faults(seat_map: SeatMap, layout: Layout) -> Iterator[str]:
 
 
 def _holds_and_bookings(
-    seat_map: SeatMap, bookings: Mapping[str, Booking], seats: Mapping[str, int], now: datetime
+    seat_map: SeatMap, layout: Layout, bookings: Mapping[str, Booking], seats: Mapping[str, int], now: datetime
 ) -> Iterator[str]:
     for hold in seat_map.holds.values():
         if hold.expired(now - GRACE):
@@ -95,7 +101,7 @@ def _holds_and_bookings(
             # A hold alone is what a crash before the booking was written leaves; it runs out by itself.
             if hold.mark is not Mark.HOLD:
                 yield f"The {hold.mark} mark of booking {hold.booking_id} has no booking"
-        elif hold.mask != seats[hold.booking_id]:
+        elif hold.mask != seats[hold.booking_id] and not _gave_up(booking, hold, layout):
             yield f"The seat map and booking {hold.booking_id} name different seats"
     for booking in bookings.values():
         if booking.status != "pending":
@@ -106,11 +112,17 @@ def _holds_and_bookings(
             yield f"Booking {booking.id} waits for payment but holds no seats"
 
 
+def _gave_up(booking: Booking, mark: Hold, layout: Layout) -> bool:
+    """Whether the mark is of seats that the booking is giving up, or gave up last, while it keeps others."""
+    last = booking.leaving or (booking.parts[-1] if booking.parts else None)
+    return mark.mark is Mark.RELEASED and last is not None and mark.mask == layout.known(last.seat_ids)
+
+
 def _booking_faults(booking: Booking) -> Iterator[str]:
     total = total_of(booking.price)
     if total != booking.amount or booking.amount < 0:
         yield f"The price of booking {booking.id} adds up to {total}, but {booking.amount} is asked"
-    if booking.status == "confirmed" and booking.money_back and not booking.cancelling:
+    if booking.status == "confirmed" and booking.money_back and not booking.leaving:
         yield f"Booking {booking.id} has a ticket and its money back"
 
 

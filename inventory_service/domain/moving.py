@@ -159,8 +159,9 @@ def draw(seat_map: SeatMap, transition: Transition, bookings: Iterable[Booking],
     known = {booking.id: booking for booking in bookings}
     owners = holders(seat_map, now)
     for booking in known.values():
-        if booking.status == "confirmed" and booking.id not in seat_map.holds:
-            owners[booking.id] = transition.before.known(booking.seat_ids)
+        entry = seat_map.holds.get(booking.id)
+        if booking.status == "confirmed" and (entry is None or entry.mark is Mark.RELEASED):
+            owners[booking.id] = transition.before.known(booking.seat_ids) & ~(entry.mask if entry else 0)
     return MovePlan(
         seat_map,
         transition,

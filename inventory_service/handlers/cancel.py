@@ -1,15 +1,31 @@
 """Giving seats back: a hold that is not wanted, a booking that is cancelled, a payment that failed."""
 
+from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
-from inventory_service.domain.booking import Booking, NotCancellable
+from inventory_service.domain.booking import Booking
+from inventory_service.domain.refunds import Leaving
 from inventory_service.domain.seat_map import Hold, Mark, SeatMap
 from inventory_service.handlers.attempts import ATTEMPTS, Contended
-from inventory_service.handlers.context import Inventory, new_refund
+from inventory_service.handlers.context import Inventory
+from inventory_service.handlers.leave import leave
 from messaging.events import BookingStatus
+from service_kit.ids import new_id
 
 RELEASED_EVENTS = {"cancelled": "BookingCancelled", "failed": "BookingFailed"}
+
+
+Due = Callable[[Booking], int]
+
+
+def nothing(_: Booking) -> int:
+    """For a booking whose money has come back already."""
+    return 0
+
+
+def all_that_is_left(booking: Booking) -> int:
+    """For who gives up his booking through no wish of his own: whatever has not come back yet."""
+    return booking.left
 
 
 async def cancel(
@@ -17,10 +33,10 @@ async def cancel(
     booking: Booking,
     *,
     reason: str = "cancelled",
-    refund: bool = True,
+    due: Due = all_that_is_left,
     unless_scanned: bool = False,
 ) -> Booking:
-    """The cancelled booking: a hold is released; a confirmed booking's seats are, and its money goes back.
+    """The cancelled booking: a hold is released; a confirmed booking's seats are, and what is `due` goes back.
 
     One that had ended before (expired, failed) is given as it is. Repeats are harmless.
     Raises NotCancellable for a scanned ticket, where that is asked for.
@@ -33,29 +49,15 @@ async def cancel(
             case "pending":
                 done = await _give_up(inventory, seat_map, booking, entry)
             case "confirmed":
-                done = await _unbook(inventory, seat_map, booking, reason, refund=refund, unless_scanned=unless_scanned)
+                wanted = Leaving(booking.seat_ids, due(booking), new_id(), reason)
+                done = await leave(inventory, seat_map, booking, wanted, unless_scanned=unless_scanned)
             case _:
-                await inventory.seat_maps.tidy(booking.showtime_id, booking.id, Mark.RELEASED) if entry else None
+                if entry and entry.mark is Mark.RELEASED:
+                    await inventory.seat_maps.tidy(booking.showtime_id, booking.id, Mark.RELEASED, entry.mask)
                 done = booking
-        if done:
+        if done and done.status != "confirmed":  # another had begun to give up a part of it: that is done now
             return done
     raise Contended
-
-
-async def cancel_by_owner(inventory: Inventory, booking: Booking, *, by_staff: bool = False) -> Booking:
-    """Cancel as a buyer may: not once the show has begun or the ticket was used. Raises NotCancellable.
-
-    A hold that he gives up counts as abandoned, unless it is staff who cancel it for him.
-    """
-    if booking.status == "confirmed":
-        showtime = await inventory.current_showtime(booking.showtime_id)
-        if showtime.starts_at <= inventory.now():
-            raise NotCancellable("The show has begun")
-    done = await cancel(inventory, booking, unless_scanned=True)
-    if done.status not in {"cancelled", "refunded"}:
-        raise NotCancellable(f"The booking is {done.status}")
-    await (inventory.turnstile.give_back(done) if by_staff else inventory.turnstile.abandon(done))
-    return done
 
 
 async def _give_up(inventory: Inventory, seat_map: SeatMap, booking: Booking, entry: Hold | None) -> Booking | None:
@@ -110,39 +112,13 @@ async def _release(
     return await inventory.settle(booking, status, [RELEASED_EVENTS[status], "SeatsReleased"])
 
 
-async def _unbook(
-    inventory: Inventory, seat_map: SeatMap, booking: Booking, reason: str, *, refund: bool, unless_scanned: bool
-) -> Booking | None:
-    """Seats back, booking cancelled with its refund, mark tidied; each step finishes what a crash left."""
-    if not booking.cancelling:
-        if unless_scanned and booking.scanned_at:
-            raise NotCancellable("The ticket was used already")
-        started = await inventory.bookings.start_cancelling(booking, inventory.now(), unless_scanned=unless_scanned)
-        if started is None:
-            return None
-        booking = started
-    entry = seat_map.holds.get(booking.id)
-    if entry is None or entry.mark is not Mark.RELEASED:
-        mask = await inventory.mask_of(booking, seat_map)
-        released = Hold(booking.id, Mark.RELEASED, None, mask)
-        if not await inventory.seat_maps.unbook(seat_map, released, inventory.now()):
-            return None
-    values: dict[str, Any] = {}
-    if refund and booking.payment_id and booking.amount > booking.refunded:
-        values["refund"] = new_refund(booking, booking.payment_id, reason)
-    cancelled = await inventory.settle(booking, "cancelled", ["BookingCancelled", "SeatsReleased"], **values)
-    if cancelled:
-        await inventory.seat_maps.tidy(booking.showtime_id, booking.id, Mark.RELEASED)
-    return cancelled
-
-
 async def refunded(inventory: Inventory, booking_id: str, amount: int) -> Booking:
     """Money came back. In full, it ends the booking: one that still has seats gives them back first."""
     booking = await inventory.booking(booking_id)
     noted = await inventory.bookings.note_refunded(booking, amount, inventory.now())
     booking = noted or booking
-    if amount < booking.amount:
+    if not booking.all_back:
         return booking
     if booking.status in {"pending", "confirmed"}:
-        booking = await cancel(inventory, booking, refund=False)
+        booking = await cancel(inventory, booking, due=nothing)
     return await inventory.settle(booking, "refunded", []) or booking

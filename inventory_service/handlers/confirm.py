@@ -11,8 +11,9 @@ from inventory_service.domain.booking import Booking, OtherPayment
 from inventory_service.domain.layout import UnknownSeats
 from inventory_service.domain.seat_map import Hold, Mark, SeatMap
 from inventory_service.handlers.attempts import ATTEMPTS, Contended
-from inventory_service.handlers.cancel import cancel
+from inventory_service.handlers.cancel import all_that_is_left, cancel, nothing
 from inventory_service.handlers.context import Inventory, new_refund
+from service_kit.ids import new_id
 from service_kit.logs import get_logger
 
 log = get_logger(__name__)
@@ -41,7 +42,8 @@ async def _confirm_once(inventory: Inventory, booking_id: str, payment_id: str |
         return booking
     called_off = seat_map.status != "open" and (entry is None or entry.mark is Mark.HOLD)
     if booking.status == "pending" and (called_off or booking.money_back):  # news of a refund may come first
-        await cancel(inventory, booking, reason="showtime-cancelled", refund=not booking.money_back)
+        due = nothing if booking.money_back else all_that_is_left
+        await cancel(inventory, booking, reason="showtime-cancelled", due=due)
         return None
     if booking.status in {"cancelled", "refunded"} or booking.money_back:
         return await _give_back(inventory, seat_map, booking, entry, payment_id)
@@ -123,7 +125,7 @@ async def _give_back(
         await inventory.seat_maps.unbook(seat_map, released, inventory.now())
         return None
     if entry and entry.mark is Mark.RELEASED:
-        await inventory.seat_maps.tidy(booking.showtime_id, booking.id, Mark.RELEASED)
+        await inventory.seat_maps.tidy(booking.showtime_id, booking.id, Mark.RELEASED, entry.mask)
     return await _refund(inventory, booking.id, payment_id, "booking-over")
 
 
@@ -133,6 +135,6 @@ async def _refund(inventory: Inventory, booking_id: str, payment_id: str | None,
         return None
     if booking.money_back or payment_id is None or booking.amount == 0:
         return booking
-    refund = new_refund(booking, payment_id, reason)
+    refund = new_refund(booking, payment_id, booking.left, reason, new_id())
     event = inventory.refund_event(replace(booking, version=booking.version + 1), refund)
     return await inventory.bookings.request_refund(booking, refund, event, inventory.now())

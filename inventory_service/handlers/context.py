@@ -17,7 +17,7 @@ from inventory_service.handlers.box_office import BoxOffice
 from inventory_service.handlers.pauses import outlasting_pauses
 from inventory_service.handlers.turnstile import Turnstile
 from inventory_service.store.bookings import Bookings
-from inventory_service.store.catalogue import Layouts, Showtimes
+from inventory_service.store.catalogue import Layouts, RefundPolicies, Showtimes
 from inventory_service.store.holders import Holders
 from inventory_service.store.seat_maps import SeatMaps
 from messaging.envelope import new_event
@@ -25,7 +25,6 @@ from messaging.events import BookingState, BookingStatus, EventData, RefundReque
 from messaging.outbox import outbox_entry
 from service_kit.clock import Clock
 from service_kit.errors import NotFound
-from service_kit.ids import new_id
 
 SOURCE = "inventory"
 OPENING_SECONDS = 3.0
@@ -41,6 +40,7 @@ class Inventory:
     holders: Holders
     showtimes: Showtimes
     layouts: Layouts
+    policies: RefundPolicies
     venues: Venues
     payments: Payments
     clock: Clock
@@ -178,6 +178,8 @@ class Inventory:
                 currency=booking.currency,
                 held_until=booking.held_until,
                 payment_id=booking.payment_id,
+                starts_at=booking.starts_at,
+                moved_to=booking.moved_to,
             )
         return self._outbox_entry(type_, booking, data)
 
@@ -196,12 +198,15 @@ class Inventory:
 REFUND_FIELDS = ("refund_id", "payment_id", "amount", "currency", "reason")
 
 
-def new_refund(booking: Booking, payment_id: str, reason: str) -> dict[str, Any]:
-    """All of a booking's money that has not come back yet. Its id makes repeats of the request harmless."""
+def new_refund(booking: Booking, payment_id: str, amount: int, reason: str, refund_id: str) -> dict[str, Any]:
+    """So much of a booking's money. Its id makes repeats of the request harmless; `total` is what will have come back
+    in all once this has.
+    """
     return {
-        "refund_id": new_id(),
+        "refund_id": refund_id,
         "payment_id": payment_id,
-        "amount": booking.amount - booking.refunded,
+        "amount": amount,
         "currency": booking.currency,
         "reason": reason,
+        "total": max(booking.refunded, booking.asked) + amount,
     }

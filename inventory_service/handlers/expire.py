@@ -9,10 +9,10 @@ from datetime import timedelta
 from inventory_service.domain.booking import Booking
 from inventory_service.domain.seat_map import Hold, Mark, SeatMap
 from inventory_service.handlers.attempts import Contended
-from inventory_service.handlers.cancel import cancel
 from inventory_service.handlers.confirm import confirm
 from inventory_service.handlers.context import Inventory
 from inventory_service.handlers.evict import evict
+from inventory_service.handlers.leave import finish_leaving
 from service_kit.errors import NotFound
 from service_kit.logs import get_logger
 from service_kit.problems import is_outage
@@ -41,9 +41,9 @@ async def _round(inventory: Inventory) -> bool:
     lagging = await inventory.bookings.lagging(now - LAG, BOOKINGS_A_ROUND)
     for booking in lagging:
         await _guarded(_catch_up(inventory, booking), booking_id=booking.id)
-    cut_short = await inventory.bookings.half_cancelled(now - LAG, BOOKINGS_A_ROUND)
+    cut_short = await inventory.bookings.half_left(now - LAG, BOOKINGS_A_ROUND)
     for booking in cut_short:
-        await _guarded(_cancel(inventory, booking), booking_id=booking.id)
+        await _guarded(finish_leaving(inventory, booking), booking_id=booking.id)
     return len(maps) == MAPS_A_ROUND or BOOKINGS_A_ROUND in {len(lagging), len(cut_short)}
 
 
@@ -57,10 +57,6 @@ async def _guarded(work: Awaitable[None], **about: str) -> None:
         if is_outage(error):
             raise
         log.exception("sweep_failed", **about)
-
-
-async def _cancel(inventory: Inventory, booking: Booking) -> None:
-    await cancel(inventory, booking)
 
 
 async def _sweep_map(inventory: Inventory, seat_map: SeatMap) -> None:
@@ -80,10 +76,8 @@ async def _finish(inventory: Inventory, mark: Hold) -> None:
         return
     if mark.mark is Mark.BOOKED:
         await confirm(inventory, booking.id, mark.payment_id)
-    elif booking.status == "confirmed":
-        await cancel(inventory, booking)
     else:
-        await inventory.seat_maps.tidy(booking.showtime_id, booking.id, Mark.RELEASED)
+        await finish_leaving(inventory, booking)
 
 
 async def _catch_up(inventory: Inventory, booking: Booking) -> None:

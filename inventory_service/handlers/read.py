@@ -140,7 +140,7 @@ async def _owners(inventory: Inventory, view: MapView, caller: Principal | None)
             mask, until = hold.mask, hold.until
         elif booking.status == "confirmed":
             # The map may have been moved since it was read, and the booking be of a seat that it has not in this view.
-            mask, until = view.layout.known(booking.seat_ids), None
+            mask, until = view.layout.known(booking.seat_ids) & ~(hold.mask if hold else 0), None
         else:
             continue
         for position in positions(mask):

@@ -13,7 +13,7 @@ from inventory_service.handlers.attempts import ATTEMPTS, Contended
 from inventory_service.handlers.box_office import Taken, Wanted
 from inventory_service.handlers.choose import Party, require_known_party
 from inventory_service.handlers.context import Inventory
-from messaging.events import ShowtimeState
+from messaging.events import RefundPolicy, ShowtimeState
 from service_kit.errors import DomainError, Invalid
 
 
@@ -61,7 +61,8 @@ async def reserve(inventory: Inventory, command: Reserve) -> Booking:
             showtime = await inventory.showtimes.get(showtime.showtime_id, at_least=taken.showtime_version) or showtime
             require_on_sale(showtime, inventory.now(), through_channel=of_channel_alone)
             require_valid_code(showtime.promotions, command.promo_code, inventory.now(), command.tickets)
-        booking = _pending(command, showtime, layout, taken)
+        policy = await inventory.policies.of(showtime.venue)
+        booking = _pending(command, showtime, layout, taken, policy)
         await inventory.turnstile.claim(booking)
     except DomainError:
         await inventory.seat_maps.release(showtime.showtime_id, layout.key, [taken.hold], inventory.now())
@@ -138,7 +139,7 @@ def _wish(layout: Layout, showtime: ShowtimeState, command: Reserve) -> Wish:
     return BestSeats(layout, party.count, party.seat_type, party.section, prices, party.max_price)
 
 
-def _pending(command: Reserve, showtime: ShowtimeState, layout: Layout, taken: Taken) -> Booking:
+def _pending(command: Reserve, showtime: ShowtimeState, layout: Layout, taken: Taken, policy: RefundPolicy) -> Booking:
     until = taken.hold.until or datetime.max.replace(tzinfo=UTC)
     created = until - timedelta(seconds=command.hold_seconds)
     price = quote(
@@ -166,6 +167,8 @@ def _pending(command: Reserve, showtime: ShowtimeState, layout: Layout, taken: T
         held_until=until,
         holder_keys=command.holder_keys,
         channel=command.channel,
+        policy=policy,
+        starts_at=showtime.starts_at,
     )
 
 

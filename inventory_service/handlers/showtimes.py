@@ -1,4 +1,4 @@
-"""The initializer: a seat map for each new showtime, kept in step with its changes."""
+"""The initializer: a seat map for each new showtime, kept in step with its changes (`follow_up` tells its bookings)."""
 
 import asyncio
 from collections.abc import Sequence
@@ -6,17 +6,14 @@ from typing import Any
 
 from inventory_service.domain.availability import summarize
 from inventory_service.domain.seat_map import SeatMap
-from inventory_service.handlers.cancel import cancel
 from inventory_service.handlers.context import SOURCE, Inventory
 from messaging.envelope import Event, new_event
 from messaging.events import ShowtimeState
 from messaging.outbox import outbox_entry
 
-BOOKINGS_A_ROUND = 100
-
 
 async def follow_showtimes(inventory: Inventory, events: Sequence[Event[ShowtimeState]]) -> None:
-    """Open the maps of showtimes seen for the first time, take over newer states, call off the cancelled ones.
+    """Open the maps of showtimes seen for the first time, take over newer states.
 
     Any order and any repeat give the same: whatever event of a showtime comes first opens its map, and only a newer
     version changes it.
@@ -31,9 +28,6 @@ async def follow_showtimes(inventory: Inventory, events: Sequence[Event[Showtime
     opened = await asyncio.gather(*(_opening(inventory, state) for state in states))
     await inventory.seat_maps.open(list(zip(states, opened, strict=True)), inventory.now())
     await inventory.seat_maps.follow(states, inventory.now())
-    for state in states:
-        if state.status == "cancelled":
-            await call_off(inventory, state.showtime_id)
 
 
 async def _opening(inventory: Inventory, state: ShowtimeState) -> dict[str, Any]:
@@ -52,13 +46,3 @@ async def _opening(inventory: Inventory, state: ShowtimeState) -> dict[str, Any]
             clock=inventory.clock,
         )
     )
-
-
-async def call_off(inventory: Inventory, showtime_id: str) -> None:
-    """Cancel every booking of a showtime that won't take place; the paid ones are refunded. Can be repeated."""
-    while True:
-        concerned = await inventory.bookings.of_showtime(showtime_id, ["pending", "confirmed"], limit=BOOKINGS_A_ROUND)
-        if not concerned:
-            return
-        for booking in concerned:
-            await inventory.turnstile.give_back(await cancel(inventory, booking, reason="showtime-cancelled"))

@@ -9,7 +9,7 @@ from pydantic import Field
 from inventory_service.domain.booking import Booking
 from inventory_service.handlers import read
 from inventory_service.handlers.access import Access, Knock
-from inventory_service.handlers.cancel import cancel_by_owner, fail
+from inventory_service.handlers.cancel import fail
 from inventory_service.handlers.confirm import confirm
 from inventory_service.handlers.hoarding import holder_keys, reserve_within_limits
 from inventory_service.handlers.pay import prepare_payment
@@ -17,6 +17,7 @@ from inventory_service.handlers.promo_codes import PromoCodes
 from inventory_service.handlers.reserve import Reserve, extend
 from inventory_service.http.choosing import Best
 from inventory_service.http.common import AccessCode, ChannelName, SeatIds, inventory_of
+from messaging.events import RefundPolicy
 from service_kit.auth import Caller, Principal, ServiceOnly
 from service_kit.errors import Forbidden, Invalid
 from service_kit.etags import answer_304, etag, not_modified
@@ -73,11 +74,41 @@ class PriceAnswer(Model):
     total: int
 
 
+RefundStatus = Literal["requested", "succeeded"]
+
+
 class RefundAnswer(Model):
     amount: int
     currency: str
     reason: str
-    status: Literal["requested", "succeeded"]
+    status: RefundStatus
+
+
+class PartAnswer(RefundAnswer):
+    """Seats that were given back while the booking kept others. `value`: what was paid for them."""
+
+    seat_ids: list[str]
+    value: int
+    at: Moment
+
+
+class RuleAnswer(Model):
+    hours_before: int
+    percent: int
+
+
+class PolicyAnswer(Model):
+    """By the first rule whose time is kept `percent` of the ticket price comes back; without rules all of it."""
+
+    rules: list[RuleAnswer]
+    keep_fee: bool
+
+
+class RescheduledAnswer(Model):
+    """The show was moved: keep the booking, or cancel it and get everything back."""
+
+    from_: Annotated[Moment, Field(alias="from")]
+    to: Moment
 
 
 class BookingAnswer(Model):
@@ -96,12 +127,19 @@ class BookingAnswer(Model):
     payment_id: str | None = None
     refund: RefundAnswer | None = None
     refunded_amount: int | None = None
+    cancelled_parts: list[PartAnswer] | None = None
+    refund_policy: PolicyAnswer
+    starts_at: Moment | None = None
+    rescheduled: RescheduledAnswer | None = None
     created_at: Moment
     updated_at: Moment
 
 
 def booking_answer(booking: Booking) -> BookingAnswer:
-    """`heldUntil` only stands where there is a hold, `refundedAmount` (of all refunds) where money came back."""
+    """`heldUntil` only stands where there is a hold, `refundedAmount` (of all refunds) where money came back.
+
+    `startsAt` is the time of the show that the buyer agreed to.
+    """
     refund = booking.refund
     return BookingAnswer(
         booking_id=booking.id,
@@ -121,14 +159,43 @@ def booking_answer(booking: Booking) -> BookingAnswer:
             amount=refund["amount"],
             currency=refund["currency"],
             reason=refund["reason"],
-            status="succeeded" if booking.refunded >= booking.amount else "requested",
+            status="succeeded" if booking.all_back else "requested",
         )
         if refund
         else None,
         refunded_amount=booking.refunded or None,
+        cancelled_parts=_parts(booking) or None,
+        refund_policy=policy_answer(booking.policy),
+        starts_at=booking.starts_at,
+        rescheduled=RescheduledAnswer(from_=booking.starts_at, to=booking.moved_to)
+        if booking.starts_at and booking.moved_to
+        else None,
         created_at=booking.created_at,
         updated_at=booking.updated_at,
     )
+
+
+def policy_answer(policy: RefundPolicy) -> PolicyAnswer:
+    return PolicyAnswer.model_validate(policy.model_dump())
+
+
+def _parts(booking: Booking) -> list[PartAnswer]:
+    """In the order in which they were given back, which is that in which the money is counted."""
+    parts, asked = [], 0
+    for part in booking.parts:
+        asked += part.refund
+        parts.append(
+            PartAnswer(
+                seat_ids=list(part.seat_ids),
+                value=part.value,
+                amount=part.refund,
+                currency=booking.currency,
+                reason=part.reason,
+                status="succeeded" if booking.refunded >= asked else "requested",
+                at=part.at,
+            )
+        )
+    return parts
 
 
 @router.post(
@@ -284,11 +351,3 @@ async def confirm_booking(
     if body.payment_status == "succeeded":
         return _tagged(response, await confirm(inventory, booking_id, body.payment_id))
     return _tagged(response, await fail(inventory, booking_id, body.payment_id))
-
-
-@router.put("/bookings/{booking_id}/cancel", tags=["bookings"], response_model_exclude_none=True)
-async def cancel_booking(booking_id: str, request: Request, response: Response, caller: Caller) -> BookingAnswer:
-    """Release a hold, or cancel a confirmed booking and have its money refunded."""
-    inventory = inventory_of(request)
-    booking = await read.own_booking(inventory, booking_id, caller)
-    return _tagged(response, await cancel_by_owner(inventory, booking, by_staff=not booking.owned_by(caller.subject)))

@@ -1,15 +1,17 @@
 """Bookings in MongoDB. Each transition is one conditional update with its events in the document's outbox."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
 from pymongo import ASCENDING, DESCENDING, ReturnDocument, UpdateOne
 from pymongo.asynchronous.collection import AsyncCollection
 
-from inventory_service.domain.booking import Booking
+from inventory_service.domain.booking import NO_POLICY, Booking
 from inventory_service.domain.layout import LayoutKey
-from messaging.events import BookingStatus
+from inventory_service.domain.refunds import Leaving, Part
+from messaging.events import BookingStatus, RefundPolicy
 from messaging.outbox import ensure_outbox_index
 from service_kit.errors import Unavailable
 from service_kit.lanes import Lane
@@ -34,7 +36,7 @@ class Bookings:
             [("heldUntil", ASCENDING)], partialFilterExpression={"status": "pending"}, name="pending_by_end"
         )
         await self.collection.create_index(
-            [("updatedAt", ASCENDING)], partialFilterExpression={"cancelling": True}, name="cancelling"
+            [("updatedAt", ASCENDING)], partialFilterExpression={"leaving": {"$exists": True}}, name="leaving"
         )
         await ensure_outbox_index(self.collection)
 
@@ -79,12 +81,20 @@ class Bookings:
         return [_from_document(document) async for document in cursor]
 
     async def of_showtime(
-        self, showtime_id: str, statuses: Sequence[BookingStatus], *, user_id: str | None = None, limit: int = 0
+        self,
+        showtime_id: str,
+        statuses: Sequence[BookingStatus],
+        *,
+        user_id: str | None = None,
+        after: str = "",
+        limit: int = 0,
     ) -> list[Booking]:
-        condition: Document = {"showtimeId": showtime_id, "status": {"$in": list(statuses)}}
+        """In the order of their ids, from `after` on."""
+        condition: Document = {"showtimeId": showtime_id, "status": {"$in": list(statuses)}, "_id": {"$gt": after}}
         if user_id is not None:
             condition["userId"] = user_id
-        return [_from_document(found) async for found in self.collection.find(condition, {"outbox": 0}, limit=limit)]
+        cursor = self.collection.find(condition, {"outbox": 0}, sort=[("_id", ASCENDING)], limit=limit)
+        return [_from_document(found) async for found in cursor]
 
     async def concerned(self, showtime_ids: Sequence[str], booking_ids: Sequence[str]) -> list[Booking]:
         """Bookings of these showtimes that ought to have seats, and these bookings whatever their state."""
@@ -118,8 +128,9 @@ class Bookings:
         )
         return [_from_document(document) async for document in cursor]
 
-    async def half_cancelled(self, before: datetime, limit: int) -> list[Booking]:
-        cursor = self.collection.find({"cancelling": True, "updatedAt": {"$lt": before}}, {"outbox": 0}, limit=limit)
+    async def half_left(self, before: datetime, limit: int) -> list[Booking]:
+        condition = {"leaving": {"$exists": True}, "updatedAt": {"$lt": before}}
+        cursor = self.collection.find(condition, {"outbox": 0}, limit=limit)
         return [_from_document(document) async for document in cursor]
 
     async def become(
@@ -141,12 +152,91 @@ class Bookings:
             {"$set": {"heldUntil": until, "updatedAt": now}, "$inc": {"version": 1, "extensions": 1}},
         )
 
-    async def start_cancelling(self, booking: Booking, now: datetime, *, unless_scanned: bool) -> Booking | None:
-        """Announce that a confirmed booking's seats are about to be given back, so that a crash can be finished."""
+    async def start_leaving(
+        self, booking: Booking, leaving: Leaving, now: datetime, *, unless_scanned: bool
+    ) -> Booking | None:
+        """Announce that seats of a confirmed booking are about to be given back, so that a crash can be finished."""
         return await self._update(
-            {"_id": booking.id, "status": "confirmed"} | ({"scannedAt": None} if unless_scanned else {}),
-            {"$set": {"cancelling": True, "updatedAt": now}, "$inc": {"version": 1}},
+            {"_id": booking.id, "version": booking.version} | ({"scannedAt": None} if unless_scanned else {}),
+            {"$set": {"leaving": asdict(leaving), "updatedAt": now}, "$inc": {"version": 1}},
         )
+
+    async def reduce(self, booking: Booking, events: Sequence[Document], now: datetime) -> Booking | None:
+        """Write what a booking is like without the seats that it gave up, as `booking` says; None where it changed."""
+        return await self._update(
+            {"_id": booking.id, "version": booking.version - 1},
+            {
+                "$set": {
+                    "seatIds": booking.seat_ids,
+                    "price": booking.price,
+                    "amount": booking.amount,
+                    "parts": [asdict(part) for part in booking.parts],
+                    "updatedAt": now,
+                },
+                "$unset": {"leaving": ""},
+                "$inc": {"version": 1},
+                "$push": {"outbox": {"$each": list(events)}},
+            },
+        )
+
+    async def agree(self, booking: Booking, starts_at: datetime, now: datetime) -> Booking | None:
+        """Note that the buyer agrees to this time of the show."""
+        return await self._update(
+            {"_id": booking.id, "version": booking.version},
+            {
+                "$set": {"startsAt": starts_at, "updatedAt": now},
+                "$unset": {"movedTo": ""},
+                "$inc": {"version": 1},
+            },
+        )
+
+    async def not_told(self, showtime_id: str, starts_at: datetime, after: str, limit: int) -> list[Booking]:
+        """Bookings with seats whose buyers don't know yet that the show starts then, in the order of their ids."""
+        condition: Document = {
+            "_id": {"$gt": after},
+            "showtimeId": showtime_id,
+            "status": {"$in": ["pending", "confirmed"]},
+            "movedTo": {"$ne": starts_at},
+            # One that is back where the buyer agreed to is news only to who was told of another time.
+            "$or": [{"startsAt": {"$ne": starts_at}}, {"movedTo": {"$exists": True}}],
+        }
+        cursor = self.collection.find(condition, {"outbox": 0}, sort=[("_id", ASCENDING)], limit=limit)
+        return [_from_document(found) async for found in cursor]
+
+    async def tell_move(
+        self, booking: Booking, starts_at: datetime, events: Sequence[Document], now: datetime
+    ) -> Booking | None:
+        """Note that the buyer is told of the new time."""
+        back = booking.starts_at == starts_at
+        return await self._update(
+            {"_id": booking.id, "version": booking.version},
+            {
+                "$set": {"updatedAt": now} | ({} if back else {"movedTo": starts_at}),
+                "$inc": {"version": 1},
+                "$push": {"outbox": {"$each": list(events)}},
+            }
+            | ({"$unset": {"movedTo": ""}} if back else {}),
+        )
+
+    async def sums(self, showtime_id: str) -> dict[BookingStatus, Document]:
+        """By status: how many bookings of the showtime there are, what was asked back for them and what came back."""
+        asked = {
+            "$add": [{"$sum": "$parts.refund"}, {"$ifNull": ["$refund.amount", 0]}],
+        }
+        owing = {"$and": [{"$gt": ["$refund", None]}, {"$lt": [{"$ifNull": ["$refunded", 0]}, "$refund.total"]}]}
+        pipeline: list[Document] = [
+            {"$match": {"showtimeId": showtime_id}},
+            {
+                "$group": {
+                    "_id": "$status",
+                    "count": {"$sum": 1},
+                    "asked": {"$sum": asked},
+                    "refunded": {"$sum": {"$ifNull": ["$refunded", 0]}},
+                    "owing": {"$sum": {"$cond": [owing, 1, 0]}},
+                }
+            },
+        ]
+        return {found["_id"]: found async for found in await self.collection.aggregate(pipeline)}
 
     async def attach_payment(self, booking: Booking, payment_id: str, now: datetime) -> Booking | None:
         return await self._update(
@@ -176,7 +266,7 @@ class Bookings:
     async def scan(self, booking: Booking, now: datetime) -> Booking | None:
         """Let a ticket in; None where it was let in before or is no longer valid."""
         return await self._update(
-            {"_id": booking.id, "status": "confirmed", "scannedAt": None, "cancelling": {"$ne": True}},
+            {"_id": booking.id, "status": "confirmed", "scannedAt": None, "leaving": None},
             {"$set": {"scannedAt": now}, "$inc": {"version": 1}},
         )
 
@@ -193,7 +283,7 @@ def _becoming(
     """The condition and the update of a transition."""
     return {"_id": booking.id, "version": booking.version}, {
         "$set": {"status": status, "updatedAt": now, **values},
-        "$unset": {"cancelling": ""},
+        "$unset": {"leaving": ""},
         "$inc": {"version": 1},
         "$push": {"outbox": {"$each": list(events)}},
     }
@@ -223,6 +313,10 @@ def booking_document(booking: Booking) -> Document:
         document["channel"] = booking.channel
     if booking.holder_keys:
         document["holderKeys"] = list(booking.holder_keys)
+    if booking.starts_at:
+        document["startsAt"] = booking.starts_at
+    if booking.policy.rules or booking.policy.keep_fee:
+        document["policy"] = booking.policy.model_dump()
     return document
 
 
@@ -247,8 +341,12 @@ def _from_document(document: Document) -> Booking:
         payment_id=document.get("paymentId"),
         refund=document.get("refund"),
         refunded=document.get("refunded", 0),
-        cancelling=document.get("cancelling", False),
+        leaving=Leaving(**document["leaving"]) if "leaving" in document else None,
+        parts=[Part(**part) for part in document.get("parts", ())],
         scanned_at=document.get("scannedAt"),
         channel=document.get("channel"),
         holder_keys=document.get("holderKeys", ()),
+        policy=RefundPolicy(**document["policy"]) if "policy" in document else NO_POLICY,
+        starts_at=document.get("startsAt"),
+        moved_to=document.get("movedTo"),
     )

@@ -1,8 +1,9 @@
-"""What inventory keeps of the catalogue: showtimes as their events told them, and layouts as fetched once.
+"""What inventory keeps of the catalogue: showtimes and refund policies as events told them, layouts as fetched once.
 
-Both are the service's own copies, so that holding and ticketing go on while the venues service is away.
+They are the service's own copies, so that holding and ticketing go on while the venues service is away.
 """
 
+import time
 import zlib
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable
@@ -14,7 +15,7 @@ from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import BulkWriteError
 
 from inventory_service.domain.layout import Layout, LayoutKey
-from messaging.events import ShowtimeState
+from messaging.events import RefundPolicy, ShowtimeState, VenueState
 from service_kit.mongo import Document, only_known_already
 from service_kit.tasks import OnceAtATime
 
@@ -22,6 +23,8 @@ FetchLayout = Callable[[str, LayoutKey], Awaitable[Document]]
 # Seats over all layouts kept parsed in memory; about 150 bytes each.
 CACHED_SEATS = 2_000_000
 CACHED_SHOWTIMES = 20_000
+# How long a process may go on selling under a policy that was changed.
+POLICY_SECONDS = 2.0
 # A document holds at most 16 MB; a layout of 100,000 seats compresses to less than a tenth of that, even in haste.
 COMPRESSION = 1
 
@@ -74,6 +77,53 @@ class Showtimes:
         while len(self._cache) > CACHED_SHOWTIMES:
             self._cache.popitem(last=False)
         return state
+
+
+class RefundPolicies:
+    """`{_id: venueId, version, policy}`: those of the venues as their newest events told them."""
+
+    def __init__(self, database: AsyncDatabase[Document]) -> None:
+        self._collection = database["refund_policies"]
+        self._cache: OrderedDict[str, tuple[float, Document | None]] = OrderedDict()
+        self._loading = OnceAtATime[str, Document | None]()
+
+    async def keep(self, venues: Iterable[VenueState]) -> None:
+        """Keep each policy of a venue that is newer than what is there."""
+        changes = [
+            UpdateOne(
+                {"_id": venue.venue_id, "version": {"$lt": venue.version}},
+                {"$set": {"version": venue.version, "policy": venue.refund_policy.model_dump()}},
+                upsert=True,
+            )
+            for venue in venues
+        ]
+        try:
+            await self._collection.bulk_write(changes, ordered=False)
+        except BulkWriteError as error:
+            if not only_known_already(error):
+                raise
+
+    async def of(self, venue: VenueState) -> RefundPolicy:
+        """The venue's policy, at most `POLICY_SECONDS` old; `venue` is it as far as a showtime knows it."""
+        known = self._cache.get(venue.venue_id)
+        if known is None or known[0] < time.monotonic():
+            found = await self._loading.get(venue.venue_id, self._load)
+        else:
+            found = known[1]
+        if found is None or found["version"] < venue.version:
+            return venue.refund_policy
+        return RefundPolicy(**found["policy"])
+
+    def forget(self) -> None:
+        """Ask anew, whatever is remembered."""
+        self._cache.clear()
+
+    async def _load(self, venue_id: str) -> Document | None:
+        found = await self._collection.find_one({"_id": venue_id})
+        self._cache[venue_id] = (time.monotonic() + POLICY_SECONDS, found)
+        while len(self._cache) > CACHED_SHOWTIMES:
+            self._cache.popitem(last=False)
+        return found
 
 
 class Layouts:

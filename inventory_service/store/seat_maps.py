@@ -63,6 +63,8 @@ class SeatMaps:
         await self.collection.create_index(
             [("dirty", ASCENDING), ("_id", ASCENDING)], partialFilterExpression={"dirty": True}
         )
+        # Maps whose bookings have not been told yet of what became of the showtime.
+        await self.collection.create_index([("behindSince", ASCENDING)], sparse=True)
         await ensure_outbox_index(self.collection)
 
     # --- opening -----------------------------------------------------------------------------------------------------
@@ -77,25 +79,45 @@ class SeatMaps:
                 raise
 
     async def follow(self, showtimes: Iterable[ShowtimeState], now: datetime) -> None:
-        """Take over start and status of newer showtimes. An older version changes nothing; cancelled stays so."""
-        changes = [
-            UpdateOne(
-                {"_id": showtime.showtime_id, "showtimeVersion": {"$lt": showtime.version}},
-                {
-                    "$set": {
-                        "showtimeVersion": showtime.version,
-                        "status": "cancelled" if showtime.status == "cancelled" else "open",
-                        "startsAt": showtime.starts_at,
-                        "dirty": True,
-                        "updatedAt": now,
-                    },
-                    "$inc": {"version": 1},
-                },
-            )
-            for showtime in showtimes
-        ]
+        """Take over start and status of newer showtimes. An older version changes nothing; cancelled stays so.
+
+        Where there is something that bookings must be told of, the map says that they are behind.
+        """
+        changes = []
+        for showtime in showtimes:
+            condition = {"_id": showtime.showtime_id, "showtimeVersion": {"$lt": showtime.version}}
+            state = {
+                "showtimeVersion": showtime.version,
+                "status": "cancelled" if showtime.status == "cancelled" else "open",
+                "startsAt": showtime.starts_at,
+                "dirty": True,
+                "updatedAt": now,
+            }
+            same = {"startsAt": showtime.starts_at} if showtime.status != "cancelled" else {"status": "cancelled"}
+            moved = {name: {"$ne": value} for name, value in same.items()}
+            # Whichever is taken first, the other finds the version there already.
+            changes.append(UpdateOne(condition | same, {"$set": state, "$inc": {"version": 1}}))
+            changes.append(UpdateOne(condition | moved, {"$set": state | {"behindSince": now}, "$inc": {"version": 1}}))
         if changes:
             await self.collection.bulk_write(changes, ordered=False)
+
+    async def behind(self, now: datetime, limit: int) -> list[SeatMap]:
+        """Maps whose bookings must be told what became of the showtime, those that wait longest first."""
+        cursor = self.collection.find(
+            {"behindSince": {"$lte": now}}, {"outbox": 0, "holds": 0}, sort=[("behindSince", ASCENDING)], limit=limit
+        )
+        return [seat_map_from({**document, "holds": {}}) async for document in cursor]
+
+    async def caught_up(self, seat_map: SeatMap, again: datetime | None) -> None:
+        """Note that the bookings were told of this version of the showtime, or when to try again."""
+        condition = {"_id": seat_map.showtime_id, "showtimeVersion": seat_map.showtime_version}
+        change = {"$set": {"behindSince": again}} if again else {"$unset": {"behindSince": ""}}
+        await self.collection.update_one(condition, change)
+
+    async def is_behind(self, showtime_id: str) -> bool:
+        return bool(
+            await self.collection.count_documents({"_id": showtime_id, "behindSince": {"$exists": True}}, limit=1)
+        )
 
     # --- reading -----------------------------------------------------------------------------------------------------
 
@@ -309,10 +331,17 @@ class SeatMaps:
         update |= set_mark(update, released, now)
         return await self._apply(condition, update)
 
-    async def tidy(self, showtime_id: str, booking_id: str, mark: Mark) -> None:
-        """Remove a mark, now that the booking says the same."""
+    async def tidy(self, showtime_id: str, booking_id: str, mark: Mark, mask: int | None = None) -> None:
+        """Remove a mark, now that the booking says the same.
+
+        `mask`: only one of these seats. A booking may give up seats more than once, and who is late with tidying the
+        first time must not take the mark of the next.
+        """
         entry = entry_of(booking_id)
-        await self.collection.update_one({"_id": showtime_id, f"{entry}.mark": mark.value}, {"$unset": {entry: ""}})
+        condition: Document = {"_id": showtime_id, f"{entry}.mark": mark.value}
+        if mask is not None:
+            condition[f"{entry}.seats"] = sparse(mask)
+        await self.collection.update_one(condition, {"$unset": {entry: ""}})
 
     # --- another layout ----------------------------------------------------------------------------------------------
 

@@ -1,18 +1,19 @@
 """Venues: what may be said about one, and when two names are the same."""
 
 from functools import cache
-from typing import Annotated, Any
+from itertools import pairwise
+from typing import Annotated, Any, Self
 from zoneinfo import available_timezones
 
 import tzfpy
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from messaging.events import VenueState
 from service_kit.countries import country_code
 from service_kit.errors import Conflict, Invalid
 from service_kit.folding import fold
-from service_kit.models import Location, Model, Name
+from service_kit.models import Int, Location, Model, Name
 from venues_service.domain.drafts import refuse
 from venues_service.domain.fields import City, Extra, LongLine, ShortLine, WebAddress
 
@@ -61,6 +62,28 @@ class AddressDraft(Model):
     country: ShortLine = ""
 
 
+class RefundRuleDraft(Model):
+    hours_before: Annotated[Int, Field(ge=0, le=24 * 366)]
+    percent: Annotated[Int, Field(ge=0, le=100)]
+
+
+class RefundPolicyDraft(Model):
+    """Rules in any order, kept from the earliest to the latest. To wait must not pay."""
+
+    rules: Annotated[list[RefundRuleDraft], Field(max_length=10, default_factory=list)]
+    keep_fee: Annotated[bool, Field(strict=True)] = False
+
+    @model_validator(mode="after")
+    def _falling(self) -> Self:
+        self.rules.sort(key=lambda rule: -rule.hours_before)
+        for earlier, later in pairwise(self.rules):
+            if earlier.hours_before == later.hours_before:
+                raise PydanticCustomError("refund_policy", "Two rules for the same hour")
+            if earlier.percent < later.percent:
+                raise PydanticCustomError("refund_policy", "A later rule must not give more than an earlier one")
+        return self
+
+
 class VenueDraft(Model):
     name: Name
     city: City
@@ -70,6 +93,7 @@ class VenueDraft(Model):
     location: Location | None = None
     image_urls: Annotated[list[WebAddress], Field(max_length=20, default_factory=list)]
     partner: Extra | None = None
+    refund_policy: RefundPolicyDraft = Field(default_factory=RefundPolicyDraft)
 
     def derived(self) -> list[str]:
         """The names of the fields that the client left to us."""

@@ -15,7 +15,7 @@ from service_kit.pages import cut
 from venues_service.domain.venues import name_key, search_key
 from venues_service.store.base import ALIVE, Collection, after, new_document
 
-STATE_FIELDS = ("version", "name", "city", "country", "timezone", "address", "imageUrls", "partner")
+STATE_FIELDS = ("version", "name", "city", "country", "timezone", "address", "imageUrls", "partner", "refundPolicy")
 
 
 @dataclass(frozen=True)
@@ -125,7 +125,8 @@ def fields_of(venue: VenueState, derived: list[str]) -> Document:
 
 def _venue(document: Document) -> Venue:
     lon, lat = document["location"]["coordinates"]
-    fields = {name: document[name] for name in STATE_FIELDS}
+    # A venue that was stored before a field was there has none of it.
+    fields = {name: document[name] for name in STATE_FIELDS if name in document}
     state = VenueState.model_validate({**fields, "venueId": document["_id"], "location": {"lat": lat, "lon": lon}})
     return Venue(state, document["derived"], "deleting" in document)
 

@@ -15,6 +15,7 @@ from fastapi.responses import JSONResponse
 
 from inventory_service.handlers.audit import audit
 from inventory_service.handlers.context import Inventory
+from inventory_service.handlers.follow_up import follow_up
 from inventory_service.handlers.showtimes import follow_showtimes
 from messaging.envelope import Event, new_event
 from messaging.events import EventState, GeoPoint, Pricing, ShowtimeState, VenueState
@@ -200,7 +201,9 @@ class Stage:
         return state
 
     async def tell(self, type_: str, *states: ShowtimeState) -> None:
+        """As the worker does it: the seat maps follow, then their bookings."""
         await follow_showtimes(self.inventory, [self.event(type_, state) for state in states])
+        await follow_up(self.inventory)
 
     def event(self, type_: str, state: ShowtimeState) -> Event[ShowtimeState]:
         return new_event(

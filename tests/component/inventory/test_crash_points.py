@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 
-from inventory_service.handlers.cancel import cancel_by_owner, fail, refunded
+from inventory_service.handlers.cancel import fail, refunded
 from inventory_service.handlers.confirm import confirm
 from inventory_service.handlers.expire import sweep
+from inventory_service.handlers.follow_up import follow_up
+from inventory_service.handlers.give_back import Wish, cancel_by_owner
 from inventory_service.handlers.reserve import Reserve, extend, reserve
-from inventory_service.handlers.showtimes import call_off
 from messaging.events import ShowtimeState
 from service_kit.ids import new_id
 from tests.component.inventory.crashes import Killed, Step, dies_after, mortal
@@ -83,6 +84,32 @@ async def cancelling_what_is_paid(stage: Stage, showtime: ShowtimeState) -> Any:
     return lambda inventory: cancel_by_owner(inventory, booking), outcome
 
 
+async def giving_back_a_part(stage: Stage, showtime: ShowtimeState) -> Any:
+    booking_id, _ = await stage.bought(showtime, "A1", "A2")
+    booking = await stage.inventory.booking(booking_id)
+
+    async def outcome() -> None:
+        document = await stage.document(booking_id)
+        assert (document["status"], document["seatIds"], document["amount"]) == ("confirmed", ["A1"], 2_650)
+        assert len({event["data"]["refundId"] for event in await stage.events(booking_id, "RefundRequested")}) == 1
+        assert await stage.taken(showtime) == {"A1": "booked"}
+
+    return lambda inventory: cancel_by_owner(inventory, booking, Wish(["A2"])), outcome
+
+
+async def giving_back_another_part(stage: Stage, showtime: ShowtimeState) -> Any:
+    """Somebody else has bought what was given back first: it must not be taken from him."""
+    booking_id, _ = await stage.bought(showtime, "A1", "A2", "A3")
+    booking = await cancel_by_owner(stage.inventory, await stage.inventory.booking(booking_id), Wish(["A2"]))
+    await stage.bought(showtime, "A2")
+
+    async def outcome() -> None:
+        assert (await stage.document(booking_id))["seatIds"] == ["A1"]
+        assert await stage.taken(showtime) == {"A1": "booked", "A2": "booked"}
+
+    return lambda inventory: cancel_by_owner(inventory, booking, Wish(["A3"])), outcome
+
+
 async def calling_off(stage: Stage, showtime: ShowtimeState) -> Any:
     paid, _ = await stage.bought(showtime, "A1", "A2")
     waiting = await stage.hold(showtime, "B1")
@@ -95,7 +122,7 @@ async def calling_off(stage: Stage, showtime: ShowtimeState) -> Any:
         assert (await stage.document(waiting))["status"] in {"cancelled", "expired"}
         assert await stage.taken(showtime) == {}
 
-    return lambda inventory: call_off(inventory, showtime.showtime_id), outcome
+    return follow_up, outcome
 
 
 async def failing(stage: Stage, showtime: ShowtimeState) -> Any:
@@ -149,6 +176,8 @@ STORIES = [
     confirming_late,
     cancelling_a_hold,
     cancelling_what_is_paid,
+    giving_back_a_part,
+    giving_back_another_part,
     calling_off,
     failing,
     money_coming_back,

@@ -27,7 +27,7 @@ from hypothesis.stateful import (
 
 from inventory_service.clients import Payments, Venues
 from inventory_service.config import Settings
-from inventory_service.domain.booking import Booking
+from inventory_service.domain.booking import Booking, NotCancellable
 from inventory_service.domain.layout import LayoutKey
 from inventory_service.domain.seat_map import SeatsTaken
 from inventory_service.handlers.audit import audit
@@ -35,12 +35,13 @@ from inventory_service.handlers.cancel import cancel, fail
 from inventory_service.handlers.confirm import confirm
 from inventory_service.handlers.context import Inventory
 from inventory_service.handlers.expire import sweep
+from inventory_service.handlers.give_back import Wish, cancel_by_owner
 from inventory_service.handlers.move import move
 from inventory_service.handlers.pauses import PAUSE
 from inventory_service.handlers.reserve import Reserve, extend, reserve
 from inventory_service.handlers.showtimes import follow_showtimes
 from inventory_service.store.bookings import Bookings
-from inventory_service.store.catalogue import Layouts, Showtimes
+from inventory_service.store.catalogue import Layouts, RefundPolicies, Showtimes
 from inventory_service.store.holders import Holders
 from inventory_service.store.seat_maps import SeatMaps
 from marquee.engines import EngineUrls
@@ -87,6 +88,7 @@ class House:
             holders=Holders(database["holders"]),
             showtimes=Showtimes(database),
             layouts=Layouts(database, fetch),
+            policies=RefundPolicies(database),
             venues=Venues(nobody),
             payments=Payments(nobody),
             clock=self.clock,
@@ -210,16 +212,34 @@ class Sales(RuleBasedStateMachine):
         wanted = set(known.command.seat_ids)
         blocked, free = self.surely_taken(known) & wanted, not self.perhaps_taken(known) & wanted
         booking = self.run(lambda inventory: confirm(inventory, known.command.booking_id, known.payment_id), dies)
-        if booking is None or booking.cancelling:  # half cancelled is what a death in `cancel` leaves
+        if booking is None or booking.leaving:  # half cancelled is what a death in `cancel` leaves
             known.fate = "unsure"
             return
         if booking.status == "confirmed":
             assert not blocked
-            known.fate = "sold"
+            known.fate, known.command = "sold", replace(known.command, seat_ids=booking.seat_ids)
         else:
             assert booking.refund, "paid, and neither seats nor money"
             assert known.fate in {"over", "unsure"} or (known.fate == "held" and not free), known
             known.fate = "over"
+
+    @precondition(lambda self: self.known)
+    @rule(number=which, dies=deaths)
+    def give_back_the_first_seat(self, number: int, dies: int | None) -> None:
+        known = self.pick(number)
+        found = self.booking(known)
+        if found is None or found.status != "confirmed" or len(found.seat_ids) < 2 or found.leaving:
+            return
+        wish = Wish(found.seat_ids[:1])
+        try:
+            booking = self.run(lambda inventory: cancel_by_owner(inventory, found, wish), dies)
+        except NotCancellable:  # the show has begun
+            return
+        if booking is None:
+            known.fate = "unsure"
+            return
+        assert booking.seat_ids == found.seat_ids[1:]
+        known.fate, known.command = "sold", replace(known.command, seat_ids=booking.seat_ids)
 
     @precondition(lambda self: self.known)
     @rule(number=which, dies=deaths)
@@ -239,12 +259,13 @@ class Sales(RuleBasedStateMachine):
         if self.booking(known) is None:
             return
         booking = self.run(lambda inventory: step(inventory, booking_id), dies)
-        if booking is None or booking.cancelling:
+        if booking is None or booking.leaving:
             known.fate = "unsure"
         elif known.fate == "unsure" and booking.status in {"failed", "expired"}:
             return  # a payment that died on its way may have taken the seats again
         elif booking.status != "pending":
             known.fate = "sold" if booking.status == "confirmed" else "over"
+            known.command = replace(known.command, seat_ids=booking.seat_ids)
 
     @precondition(lambda self: self.known)
     @rule(number=which, dies=deaths)
@@ -313,6 +334,8 @@ class Sales(RuleBasedStateMachine):
             assert (booking.status == "confirmed") == (known.paid and booking.refund is None)
             if not known.paid:
                 assert booking.refund is None
+            elif booking.status != "confirmed":
+                assert booking.asked == booking.paid, "not all of it came back"
 
 
 @pytest.mark.timeout(180)

@@ -56,6 +56,16 @@ async def test_an_address_that_nobody_finds_is_refused_at_the_location(catalogue
         ({"partner": {"a": {"b": {"c": {"d": {"e": {}}}}}}}, "/partner"),
         ({"partner": {"a": 2**70}}, "/partner"),
         ({"partner": {"a": "x" * 9_000}}, "/partner"),
+        ({"refundPolicy": {"rules": [{"hoursBefore": -1, "percent": 50}]}}, "/refundPolicy/rules/0/hoursBefore"),
+        ({"refundPolicy": {"rules": [{"hoursBefore": 1, "percent": 101}]}}, "/refundPolicy/rules/0/percent"),
+        ({"refundPolicy": {"rules": [{"hoursBefore": 1}]}}, "/refundPolicy/rules/0/percent"),
+        ({"refundPolicy": {"rules": [{"hoursBefore": 1, "percent": 5}] * 2}}, "/refundPolicy"),
+        (
+            {"refundPolicy": {"rules": [{"hoursBefore": 24, "percent": 50}, {"hoursBefore": 2, "percent": 60}]}},
+            "/refundPolicy",
+        ),
+        ({"refundPolicy": {"keepFee": "yes"}}, "/refundPolicy/keepFee"),
+        ({"refundPolicy": {"days": 1}}, "/refundPolicy/days"),
     ],
 )
 async def test_a_faulty_field_is_named(catalogue: Catalogue, fields: dict[str, object], at: str) -> None:
@@ -130,6 +140,23 @@ async def test_a_patch_changes_what_it_names_and_raises_the_version(catalogue: C
     address = {**venue["address"], "street": "Rue 1"}
     assert changed.json() == {**venue, "version": 2, "name": "New", "partner": None, "address": address}
     assert (await catalogue.get(path)).json() == changed.json()
+
+
+async def test_a_refund_policy_is_kept_from_its_earliest_rule_and_goes_with_a_null(catalogue: Catalogue) -> None:
+    rules = [{"hoursBefore": 2, "percent": 50}, {"hoursBefore": 24, "percent": 100}]
+    venue = await catalogue.venue(refundPolicy={"rules": rules, "keepFee": True})
+    assert venue["refundPolicy"] == {"rules": rules[::-1], "keepFee": True}
+    path = f"/venue/{venue['venueId']}"
+    changed = await catalogue.send("PATCH", path, {"refundPolicy": {"rules": rules[:1]}})
+    assert changed.json()["refundPolicy"] == {"rules": rules[:1], "keepFee": True}
+    gone = await catalogue.send("PATCH", path, {"refundPolicy": None})
+    assert gone.json()["refundPolicy"] == {"rules": [], "keepFee": False}
+
+
+async def test_a_venue_stored_before_there_were_policies_has_none(catalogue: Catalogue) -> None:
+    venue = await catalogue.venue()
+    await catalogue.database["venues"].update_one({"_id": venue["venueId"]}, {"$unset": {"refundPolicy": ""}})
+    assert (await catalogue.get(f"/venue/{venue['venueId']}")).json() == venue
 
 
 async def test_a_patch_that_changes_nothing_is_no_new_version(catalogue: Catalogue) -> None:
