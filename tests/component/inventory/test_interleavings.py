@@ -65,7 +65,7 @@ class Scene:
 
     async def give_money_back(self, inventory: Inventory) -> None:
         self.money_came_back = True
-        await refunded(inventory, self.booking_id, (await self.booking(inventory)).amount)
+        await refunded(inventory, self.booking_id, (await self.booking(inventory)).paid)
 
     async def scan(self, inventory: Inventory) -> None:
         answer = await self.stage.buyer("admin").get(f"/bookings/{self.booking_id}/ticket")
