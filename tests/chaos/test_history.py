@@ -1,4 +1,4 @@
-"""The proof of the inventory core: a hundred thousand requests of many buyers to several processes, some of which die.
+"""The proof of the inventory core: many thousand requests of many buyers to several processes, some of which die.
 
 What everybody was told is recorded and judged by `checker`: zero double sales, zero lost bookings, every 201 durable,
 nobody refused on evidence older than his request.
@@ -31,7 +31,8 @@ from tests.servers.engines import remove_namespace
 from tests.support import eventually
 
 log = logging.getLogger(__name__)
-REQUESTS = int(os.environ.get("MARQUEE_CHAOS_REQUESTS", "100000"))
+# By itself as many as there is time for; a hundred thousand now and then.
+REQUESTS = int(os.environ.get("MARQUEE_CHAOS_REQUESTS", "30000"))
 PROCESSES, CROWDS, SHOPPERS = 3, 2, 72
 LEAST_SECONDS, MOST_SECONDS = 100.0 * REQUESTS / 100_000, 1_200.0
 # When a process dies, as a share of all requests. The last early enough that its traces are gone in the end.
