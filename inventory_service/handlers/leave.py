@@ -51,7 +51,8 @@ async def finish_leaving(inventory: Inventory, booking: Booking) -> None:
 async def _finish(inventory: Inventory, seat_map: SeatMap, booking: Booking, entry: Hold | None) -> Booking | None:
     assert booking.leaving is not None  # noqa: S101 - the callers saw to it
     layout = await inventory.layouts.get(booking.venue_id, seat_map.layout)
-    released = Hold(booking.id, Mark.RELEASED, None, layout.mask(booking.leaving.seat_ids))
+    # A later layout may do without seats that are free already.
+    released = Hold(booking.id, Mark.RELEASED, None, layout.known(booking.leaving.seat_ids))
     if entry and (entry.mark, entry.mask) != (Mark.RELEASED, released.mask):  # as above
         await inventory.seat_maps.tidy(booking.showtime_id, booking.id, entry.mark, entry.mask)
         return None
