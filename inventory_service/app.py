@@ -25,6 +25,7 @@ from inventory_service.http.seat_maps import Bodies
 from inventory_service.http.streams import encode, encode_booking
 from inventory_service.store.bookings import Bookings
 from inventory_service.store.catalogue import Layouts, RefundPolicies, Showtimes
+from inventory_service.store.code_uses import CodeUses
 from inventory_service.store.holders import Holders
 from inventory_service.store.seat_maps import SeatMaps
 from messaging.consumer import Consumer
@@ -53,6 +54,8 @@ async def open_inventory(
     await seat_maps.prepare()
     await bookings.prepare()
     await holders.prepare()
+    code_uses = CodeUses(database["code_uses"])
+    await code_uses.prepare()
     async with (
         service_client(settings, settings.venues_address) as venues_client,
         service_client(settings, settings.payments_address) as payments_client,
@@ -62,6 +65,7 @@ async def open_inventory(
             seat_maps=seat_maps,
             bookings=bookings,
             holders=holders,
+            code_uses=code_uses,
             showtimes=Showtimes(database),
             layouts=Layouts(database, venues.layout),
             policies=RefundPolicies(database),

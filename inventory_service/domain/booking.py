@@ -87,7 +87,8 @@ class Booking:
     has; `amount` its total. `parts` are seats that it gave up while it kept these. `refund` is what was asked back when
     it ended, `refunded` what has come back in all. `starts_at` is the time of the show that the buyer agreed to,
     `moved_to` the one that it was moved to since, as far as he was told.
-    `holder_keys` name those whose limits its hold counts against.
+    `holder_keys` name those whose limits its hold counts against, `code_uses` the places where its promo code is
+    counted.
     """
 
     id: str
@@ -117,6 +118,7 @@ class Booking:
     policy: RefundPolicy = NO_POLICY
     starts_at: datetime | None = None
     moved_to: datetime | None = None
+    code_uses: Sequence[str] = ()
 
     @property
     def waiting(self) -> bool:
@@ -130,6 +132,11 @@ class Booking:
 
     def owned_by(self, subject: str) -> bool:
         return self.user_id == subject
+
+    @property
+    def ending(self) -> bool:
+        """Whether it is about to be cancelled: all its seats are leaving it."""
+        return self.leaving is not None and self.leaving.rest is None
 
     @property
     def paid(self) -> int:

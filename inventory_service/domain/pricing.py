@@ -65,7 +65,10 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Discount:
-    """`amount` is negative. The fields after it are what it takes to work it out again for fewer tickets."""
+    """`amount` is negative. The fields after it are what it takes to work it out again for fewer tickets.
+
+    `promotion` is the one that it is of, as long as it is not frozen.
+    """
 
     kind: str
     description: str
@@ -73,6 +76,7 @@ class Discount:
     percent: int = 0
     min_tickets: int = 1
     min_amount: int = 0
+    promotion: dict[str, Any] | None = field(default=None, compare=False, repr=False)
 
     def as_document(self) -> dict[str, Any]:
         document: dict[str, Any] = {"kind": self.kind, "description": self.description, "amount": self.amount}
@@ -99,6 +103,11 @@ class Price:
     @property
     def total(self) -> int:
         return sum([line.amount for line in self.lines]) + sum([cut.amount for cut in self.discounts]) + self.fee
+
+    @property
+    def code(self) -> dict[str, Any] | None:
+        """The promotion whose code took something off."""
+        return next((cut.promotion for cut in self.discounts if cut.kind == "code"), None)
 
     def as_document(self) -> dict[str, Any]:
         """As a booking keeps it. Written out, since `dataclasses.asdict` takes longer than all else of a hold."""
@@ -210,6 +219,13 @@ def require_valid_code(
         )
 
 
+def codes_in_question(
+    promotions: list[dict[str, Any]], promo_code: str | None, now: datetime, tickets: int
+) -> list[dict[str, Any]]:
+    """The promotions of this code that may hold for so many tickets; which one does is told by what they cost."""
+    return [p for p in _of_code(promotions, promo_code) if _in_time(p, now) and tickets >= _least(p)]
+
+
 def _taken_off(discounts: Iterable[Discount], amounts: list[int]) -> list[Discount]:
     """These discounts with what each takes off such tickets; one that takes nothing off is left out."""
     remaining = sorted(amounts)
@@ -238,6 +254,7 @@ def _discount(promotion: dict[str, Any]) -> Discount:
         percent=_percent(promotion),
         min_tickets=_least(promotion),
         min_amount=_least_amount(promotion),
+        promotion=promotion,
     )
 
 

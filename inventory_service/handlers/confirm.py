@@ -38,6 +38,7 @@ async def _confirm_once(inventory: Inventory, booking_id: str, payment_id: str |
         raise OtherPayment(payment_id=booking.payment_id)
     entry = seat_map.holds.get(booking_id)
     if booking.status == "confirmed":
+        await inventory.tallying.follow(booking)
         await inventory.seat_maps.tidy(booking.showtime_id, booking_id, Mark.BOOKED) if entry else None
         return booking
     called_off = seat_map.status != "open" and (entry is None or entry.mark is Mark.HOLD)
@@ -76,6 +77,7 @@ async def _settle(inventory: Inventory, seat_map: SeatMap, booking: Booking, pay
     paid = {"paymentId": payment_id} if payment_id else {}
     confirmed = await inventory.settle(booking, "confirmed", ["BookingConfirmed"], **paid)
     if confirmed:
+        await inventory.tallying.follow(confirmed)  # before the mark goes, by which a crash is noticed
         await inventory.seat_maps.tidy(booking.showtime_id, booking.id, Mark.BOOKED)
         if seat_map.status != "open":  # called off between the mark and the booking
             return await cancel(inventory, confirmed, reason="showtime-cancelled")

@@ -14,10 +14,12 @@ from inventory_service.domain.layout import Layout, LayoutKey
 from inventory_service.domain.seat_map import Hold, SeatMap
 from inventory_service.handlers.attempts import ATTEMPTS, Contended, NotOpenYet
 from inventory_service.handlers.box_office import BoxOffice
+from inventory_service.handlers.code_uses import Tallying
 from inventory_service.handlers.pauses import outlasting_pauses
 from inventory_service.handlers.turnstile import Turnstile
 from inventory_service.store.bookings import Bookings
 from inventory_service.store.catalogue import Layouts, RefundPolicies, Showtimes
+from inventory_service.store.code_uses import CodeUses
 from inventory_service.store.holders import Holders
 from inventory_service.store.seat_maps import SeatMaps
 from messaging.envelope import new_event
@@ -38,6 +40,7 @@ class Inventory:
     seat_maps: SeatMaps
     bookings: Bookings
     holders: Holders
+    code_uses: CodeUses
     showtimes: Showtimes
     layouts: Layouts
     policies: RefundPolicies
@@ -47,11 +50,13 @@ class Inventory:
     settings: Settings
     box_office: BoxOffice = field(init=False)
     turnstile: Turnstile = field(init=False)
+    tallying: Tallying = field(init=False)
 
     def __post_init__(self) -> None:
         # The dataclass is frozen; this is its own making.
         object.__setattr__(self, "box_office", BoxOffice(self.seat_maps, self.clock, self.expire_bookings))
         object.__setattr__(self, "turnstile", Turnstile(self.holders, self.clock, self.settings))
+        object.__setattr__(self, "tallying", Tallying(self.code_uses, self.bookings, self.clock))
 
     def now(self) -> datetime:
         return self.clock.now()
@@ -135,8 +140,12 @@ class Inventory:
             refund = values.get("refund")
             if refund:
                 events.append(self.refund_event(after, refund))
+            if current.status == "confirmed":
+                await self.tallying.loosen(current)
             moved = await self.bookings.become(current, status, self.now(), events=events, **values)
             if moved:
+                if status != "confirmed":
+                    await self.tallying.give_back(moved)
                 return moved
             current = await self.booking(booking.id)
         raise Contended

@@ -44,6 +44,7 @@ async def _round(inventory: Inventory) -> bool:
     cut_short = await inventory.bookings.half_left(now - LAG, BOOKINGS_A_ROUND)
     for booking in cut_short:
         await _guarded(finish_leaving(inventory, booking), booking_id=booking.id)
+    await _guarded(inventory.tallying.reconcile())
     return len(maps) == MAPS_A_ROUND or BOOKINGS_A_ROUND in {len(lagging), len(cut_short)}
 
 

@@ -3,10 +3,19 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from inventory_service.domain.booking import Booking, ExtensionRefused, HoldExpired
+from inventory_service.domain.code_uses import PromoCodeUsedUp, tallies
 from inventory_service.domain.layout import Layout, require_valid_selection
-from inventory_service.domain.pricing import Purchase, class_prices, quote, require_valid_code
+from inventory_service.domain.pricing import (
+    Price,
+    Purchase,
+    class_prices,
+    codes_in_question,
+    quote,
+    require_valid_code,
+)
 from inventory_service.domain.sales import on_sale, presale_until, require_on_sale
 from inventory_service.domain.wishes import BestSeats, SingleSeatLeft, TheseSeats, Wish
 from inventory_service.handlers.attempts import ATTEMPTS, Contended
@@ -46,7 +55,8 @@ async def reserve(inventory: Inventory, command: Reserve) -> Booking:
     """A pending booking with its seats held and its price frozen.
 
     Raises Invalid, NotFound, SeatsTaken, SingleSeatLeft, NoFreeBlock, NotOnSaleYet, SalesEnded, ShowtimeStarted,
-    ShowtimeCancelled, UnknownPromoCode, PromoCodeNotApplicable, Unpriced, TooManyHolds, TooManySeats, CoolingDown.
+    ShowtimeCancelled, UnknownPromoCode, PromoCodeNotApplicable, PromoCodeUsedUp, Unpriced, TooManyHolds, TooManySeats,
+    CoolingDown.
     """
     if command.party is None:
         require_valid_selection(command.seat_ids)
@@ -62,8 +72,11 @@ async def reserve(inventory: Inventory, command: Reserve) -> Booking:
             require_on_sale(showtime, inventory.now(), through_channel=of_channel_alone)
             require_valid_code(showtime.promotions, command.promo_code, inventory.now(), command.tickets)
         policy = await inventory.policies.of(showtime.venue)
-        booking = _pending(command, showtime, layout, taken, policy)
+        price = _price(command, showtime, layout, taken)
+        booking = _pending(command, showtime, layout, taken, price=price, policy=policy)
         await inventory.turnstile.claim(booking)
+        if price.code:
+            await _count_use(inventory, command, booking, price.code)
     except DomainError:
         await inventory.seat_maps.release(showtime.showtime_id, layout.key, [taken.hold], inventory.now())
         raise
@@ -74,7 +87,7 @@ async def _showtime(inventory: Inventory, command: Reserve, now: datetime) -> Sh
     """On sale, as remembered: the map's version will tell after the hold.
 
     What is refused before the hold is asked for first. Raises NotOnSaleYet, SalesEnded, UnknownPromoCode,
-    PromoCodeNotApplicable.
+    PromoCodeNotApplicable, PromoCodeUsedUp.
     """
     remembered = await inventory.showtime(command.showtime_id)
     through_channel = command.channel is not None
@@ -83,7 +96,20 @@ async def _showtime(inventory: Inventory, command: Reserve, now: datetime) -> Sh
     current = await inventory.current_showtime(command.showtime_id)
     require_on_sale(current, now, through_channel=through_channel)
     require_valid_code(current.promotions, command.promo_code, now, command.tickets)
+    in_question = codes_in_question(current.promotions, command.promo_code, now, command.tickets)
+    if len(in_question) == 1 and not command.retried:
+        await inventory.tallying.require_room(tallies(in_question[0], command.showtime_id, command.user_id))
     return current
+
+
+async def _count_use(inventory: Inventory, command: Reserve, booking: Booking, code: dict[str, Any]) -> None:
+    """Against the limits of the promo code. Raises PromoCodeUsedUp."""
+    counted = tallies(code, command.showtime_id, command.user_id)
+    try:
+        booking.code_uses = await inventory.tallying.claim(booking, counted, retried=command.retried)
+    except PromoCodeUsedUp:
+        await inventory.turnstile.give_back(booking)
+        raise
 
 
 def _presale(command: Reserve, showtime: ShowtimeState, now: datetime) -> bool:
@@ -139,16 +165,27 @@ def _wish(layout: Layout, showtime: ShowtimeState, command: Reserve) -> Wish:
     return BestSeats(layout, party.count, party.seat_type, party.section, prices, party.max_price)
 
 
-def _pending(command: Reserve, showtime: ShowtimeState, layout: Layout, taken: Taken, policy: RefundPolicy) -> Booking:
+def _made_at(command: Reserve, taken: Taken) -> tuple[datetime, datetime]:
+    """When the hold was made, and when it ends."""
     until = taken.hold.until or datetime.max.replace(tzinfo=UTC)
-    created = until - timedelta(seconds=command.hold_seconds)
-    price = quote(
+    return until - timedelta(seconds=command.hold_seconds), until
+
+
+def _price(command: Reserve, showtime: ShowtimeState, layout: Layout, taken: Taken) -> Price:
+    created, _ = _made_at(command, taken)
+    return quote(
         layout,
         taken.hold.mask,
         showtime.pricing,
         showtime.promotions,
         Purchase(showtime.starts_at, showtime.venue.timezone, created, command.promo_code),
     )
+
+
+def _pending(
+    command: Reserve, showtime: ShowtimeState, layout: Layout, taken: Taken, *, price: Price, policy: RefundPolicy
+) -> Booking:
+    created, until = _made_at(command, taken)
     return Booking(
         id=command.booking_id,
         version=1,

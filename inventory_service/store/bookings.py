@@ -317,6 +317,8 @@ def booking_document(booking: Booking) -> Document:
         document["startsAt"] = booking.starts_at
     if booking.policy.rules or booking.policy.keep_fee:
         document["policy"] = booking.policy.model_dump()
+    if booking.code_uses:
+        document["codeUses"] = list(booking.code_uses)
     return document
 
 
@@ -349,4 +351,5 @@ def _from_document(document: Document) -> Booking:
         policy=RefundPolicy(**document["policy"]) if "policy" in document else NO_POLICY,
         starts_at=document.get("startsAt"),
         moved_to=document.get("movedTo"),
+        code_uses=document.get("codeUses", ()),
     )

@@ -54,7 +54,10 @@ class PromotionDraft(Model):
     """`matinee`: off shows that start before `before`; `third-ticket`; `code`: for who gives it.
 
     The percentage of the first two has a default where the price is made. Each may hold for holds made in
-    `[from, until)`, and for `minTickets` or more.
+    `[from, until)`, for `minTickets` or more, and for tickets of `minAmount` (minor units) or more before discounts.
+
+    A code may have a `limit` of uses in total and a `limitPerPerson`, counted per showtime; of all showtimes that name
+    the same `campaign`, together.
     """
 
     kind: Literal["matinee", "third-ticket", "code"]
@@ -64,6 +67,10 @@ class PromotionDraft(Model):
     from_: Annotated[Moment | None, Field(alias="from")] = None
     until: Moment | None = None
     min_tickets: Annotated[Int, Field(ge=1, le=MOST_TICKETS)] | None = None
+    min_amount: Minor | None = None
+    limit: Annotated[Int, Field(ge=1, le=1_000_000)] | None = None
+    limit_per_person: Annotated[Int, Field(ge=1, le=1_000)] | None = None
+    campaign: Id | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -79,6 +86,11 @@ class PromotionDraft(Model):
             raise PydanticCustomError("promotion", "A code needs `code` and `percent`")
         if self.kind != "code" and self.code is not None:
             raise PydanticCustomError("promotion", "Only kind `code` has a `code`")
+        limits = (self.limit, self.limit_per_person, self.campaign)
+        if self.kind != "code" and limits != (None, None, None):
+            raise PydanticCustomError("promotion", "Only kind `code` has `limit`, `limitPerPerson` or `campaign`")
+        if self.campaign and not self.limit and not self.limit_per_person:
+            raise PydanticCustomError("promotion", "A `campaign` is for a `limit` or a `limitPerPerson`")
         if self.kind != "matinee" and self.before is not None:
             raise PydanticCustomError("promotion", "Only kind `matinee` has `before`")
         if self.from_ and self.until and self.until <= self.from_:

@@ -14,7 +14,7 @@ from service_kit.mongo import Database, open_database
 from tests.component.inventory.stage import Neighbours, Stage, neighbours
 from tests.support import TokenMint, running, token_mint
 
-COLLECTIONS = ("seat_maps", "bookings", "showtimes", "layouts", "idempotency", "holders", "limits")
+COLLECTIONS = ("seat_maps", "bookings", "showtimes", "layouts", "idempotency", "holders", "limits", "code_uses")
 
 
 @pytest.fixture(scope="session")

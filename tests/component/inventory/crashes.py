@@ -7,6 +7,7 @@ from typing import Any
 
 from inventory_service.handlers.context import Inventory
 from inventory_service.store.bookings import Bookings
+from inventory_service.store.code_uses import CodeUses
 from inventory_service.store.seat_maps import SeatMaps
 from service_kit.errors import DomainError
 
@@ -52,12 +53,13 @@ class _Mortal:
 
 
 def mortal(inventory: Inventory, writes: int) -> Inventory:
-    """The same service, in a process that dies after so many writes to seat maps and bookings."""
+    """The same service, in a process that dies after so many writes to seat maps, bookings and uses of codes."""
     fuse = _Fuse(writes)
     return replace(
         inventory,
         seat_maps=SeatMaps(_Mortal(inventory.seat_maps.collection, fuse)),  # type: ignore[arg-type]  # a stand-in
         bookings=Bookings(_Mortal(inventory.bookings.collection, fuse)),  # type: ignore[arg-type]  # a stand-in
+        code_uses=CodeUses(_Mortal(inventory.code_uses.collection, fuse)),  # type: ignore[arg-type]  # a stand-in
     )
 
 
@@ -118,4 +120,5 @@ def _meddled_with(inventory: Inventory, turn: _Turn) -> Inventory:
         inventory,
         seat_maps=SeatMaps(_Meddled(inventory.seat_maps.collection, turn)),  # type: ignore[arg-type]  # a stand-in
         bookings=Bookings(_Meddled(inventory.bookings.collection, turn)),  # type: ignore[arg-type]  # a stand-in
+        code_uses=CodeUses(_Meddled(inventory.code_uses.collection, turn)),  # type: ignore[arg-type]  # a stand-in
     )

@@ -42,6 +42,7 @@ from inventory_service.handlers.reserve import Reserve, extend, reserve
 from inventory_service.handlers.showtimes import follow_showtimes
 from inventory_service.store.bookings import Bookings
 from inventory_service.store.catalogue import Layouts, RefundPolicies, Showtimes
+from inventory_service.store.code_uses import CodeUses
 from inventory_service.store.holders import Holders
 from inventory_service.store.seat_maps import SeatMaps
 from marquee.engines import EngineUrls
@@ -86,6 +87,7 @@ class House:
             seat_maps=seat_maps,
             bookings=bookings,
             holders=Holders(database["holders"]),
+            code_uses=CodeUses(database["code_uses"]),
             showtimes=Showtimes(database),
             layouts=Layouts(database, fetch),
             policies=RefundPolicies(database),

@@ -20,6 +20,15 @@ async def test_a_promotion_keeps_when_it_holds_and_from_how_many_tickets_on(cata
     assert kept == {"kind": "code", "code": "FOUR", "percent": 25, **window, "from": "2026-11-01T09:00:00Z"}
 
 
+async def test_a_code_keeps_its_limits(catalogue: Catalogue) -> None:
+    stage = await catalogue.stage()
+    code = {"kind": "code", "code": "SPRING", "percent": 10}
+    limits = {"limit": 100_000, "limitPerPerson": 2, "campaign": "spring-26", "minAmount": 2_000}
+    answer = await stage.try_showtime(catalogue.at(days=3), promotions=[code | limits])
+    assert answer.status_code == 201, answer.text
+    assert answer.json()["promotions"] == [code | limits]
+
+
 async def test_a_showtime_ends_when_its_event_does(catalogue: Catalogue) -> None:
     stage = await catalogue.stage()
     start = (catalogue.clock.now() + timedelta(days=1)).replace(microsecond=0)
@@ -83,6 +92,15 @@ async def test_an_unknown_event_venue_or_hall_is_404(catalogue: Catalogue, known
         ({"promotions": [{"kind": "code"}]}, "/promotions/0"),
         ({"promotions": [{"kind": "matinee", "minTickets": 0}]}, "/promotions/0/minTickets"),
         ({"promotions": [{"kind": "matinee", "from": "soon"}]}, "/promotions/0/from"),
+        ({"promotions": [{"kind": "matinee", "minAmount": -1}]}, "/promotions/0/minAmount"),
+        ({"promotions": [{"kind": "matinee", "limit": 5}]}, "/promotions/0"),
+        ({"promotions": [{"kind": "third-ticket", "limitPerPerson": 5}]}, "/promotions/0"),
+        ({"promotions": [{"code": "X", "percent": 5, "limit": 0}]}, "/promotions/0/limit"),
+        ({"promotions": [{"code": "X", "percent": 5, "limit": 1_000_001}]}, "/promotions/0/limit"),
+        ({"promotions": [{"code": "X", "percent": 5, "limit": 1.5}]}, "/promotions/0/limit"),
+        ({"promotions": [{"code": "X", "percent": 5, "limitPerPerson": -1}]}, "/promotions/0/limitPerPerson"),
+        ({"promotions": [{"code": "X", "percent": 5, "limit": 5, "campaign": "a/b"}]}, "/promotions/0/campaign"),
+        ({"promotions": [{"code": "X", "percent": 5, "campaign": "spring"}]}, "/promotions/0"),
         (
             {"promotions": [{"kind": "matinee", "from": "2027-01-02T00:00:00Z", "until": "2027-01-02T00:00:00Z"}]},
             "/promotions/0",
