@@ -25,9 +25,9 @@ REASONS: dict[tuple[BookingStatus, BookingStatus], str] = {
     ("pending", "expired"): "the hold ran out",
     ("pending", "failed"): "the payment failed for good",
     ("confirmed", "cancelled"): "the buyer cancelled, or the showtime was cancelled; the money is asked back",
-    ("expired", "confirmed"): "late money, and the same seats were still free",
+    ("expired", "confirmed"): "late money, and the same seats were still free, or equal ones that the buyer agreed to",
     ("expired", "refunded"): "late money, but no seats: it came back",
-    ("failed", "confirmed"): "paid after all, and the same seats were still free",
+    ("failed", "confirmed"): "paid after all, and the same seats were still free, or equal ones",
     ("failed", "refunded"): "paid after all, but no seats: it came back",
     ("cancelled", "refunded"): "all the money that was to come back did",
 }
@@ -88,7 +88,7 @@ class Booking:
     it ended, `refunded` what has come back in all. `starts_at` is the time of the show that the buyer agreed to,
     `moved_to` the one that it was moved to since, as far as he was told.
     `holder_keys` name those whose limits its hold counts against, `code_uses` the places where its promo code is
-    counted.
+    counted. `accept_other`: the buyer takes equal seats for late money; `seats_changed`: he got them, `from` and `to`.
     """
 
     id: str
@@ -119,6 +119,8 @@ class Booking:
     starts_at: datetime | None = None
     moved_to: datetime | None = None
     code_uses: Sequence[str] = ()
+    accept_other: bool = False
+    seats_changed: dict[str, list[str]] | None = None
 
     @property
     def waiting(self) -> bool:

@@ -101,7 +101,7 @@ def _holds_and_bookings(
             # A hold alone is what a crash before the booking was written leaves; it runs out by itself.
             if hold.mark is not Mark.HOLD:
                 yield f"The {hold.mark} mark of booking {hold.booking_id} has no booking"
-        elif hold.mask != seats[hold.booking_id] and not _gave_up(booking, hold, layout):
+        elif hold.mask != seats[hold.booking_id] and not (_gave_up(booking, hold, layout) or _moves(booking, hold)):
             yield f"The seat map and booking {hold.booking_id} name different seats"
     for booking in bookings.values():
         if booking.status != "pending":
@@ -116,6 +116,11 @@ def _gave_up(booking: Booking, mark: Hold, layout: Layout) -> bool:
     """Whether the mark is of seats that the booking is giving up, or gave up last, while it keeps others."""
     last = booking.leaving or (booking.parts[-1] if booking.parts else None)
     return mark.mark is Mark.RELEASED and last is not None and mark.mask == layout.known(last.seat_ids)
+
+
+def _moves(booking: Booking, mark: Hold) -> bool:
+    """Whether the mark may be of other seats, bought by late money, which the booking has yet to follow."""
+    return mark.mark is Mark.BOOKED and booking.status != "confirmed"
 
 
 def _booking_faults(booking: Booking) -> Iterator[str]:

@@ -9,6 +9,7 @@ from inventory_service.domain.seat_map import Hold, Mark, SeatMap
 from inventory_service.handlers.attempts import ATTEMPTS, Contended
 from inventory_service.handlers.context import Inventory
 from inventory_service.handlers.leave import leave
+from inventory_service.handlers.other_seats import as_marked
 from messaging.events import BookingStatus
 from service_kit.ids import new_id
 
@@ -69,8 +70,10 @@ async def _give_up(inventory: Inventory, seat_map: SeatMap, booking: Booking, en
     if entry is None or entry.mark is Mark.HOLD:
         return await _release(inventory, seat_map, booking, entry, "cancelled")
     if entry.mark is Mark.BOOKED and not booking.money_back:
-        paid = {"paymentId": entry.payment_id} if entry.payment_id else {}
-        await inventory.settle(booking, "confirmed", ["BookingConfirmed"], **paid)
+        values = await as_marked(inventory, seat_map, booking, entry)
+        if entry.payment_id:
+            values["paymentId"] = entry.payment_id
+        await inventory.settle(booking, "confirmed", ["BookingConfirmed"], **values)
         return None
     if entry.mark is Mark.BOOKED:
         released = replace(entry, mark=Mark.RELEASED)

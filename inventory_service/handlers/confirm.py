@@ -1,7 +1,8 @@
 """Money has come in: seats first, then the booking, then the mark is tidied.
 
 With a live hold (or one that ran out unclaimed) the held bits become booked. Where the hold is gone the same seats are
-taken again if they are free. Where they are not, or the buyer or the venue had cancelled, the money goes back.
+taken again if they are free, else equal ones where the buyer agreed to that. Where there are none, or the buyer or the
+venue had cancelled, the money goes back.
 """
 
 from dataclasses import replace
@@ -13,6 +14,7 @@ from inventory_service.domain.seat_map import Hold, Mark, SeatMap
 from inventory_service.handlers.attempts import ATTEMPTS, Contended
 from inventory_service.handlers.cancel import all_that_is_left, cancel, nothing
 from inventory_service.handlers.context import Inventory, new_refund
+from inventory_service.handlers.other_seats import as_marked, find_other
 from service_kit.ids import new_id
 from service_kit.logs import get_logger
 
@@ -52,7 +54,7 @@ async def _confirm_once(inventory: Inventory, booking_id: str, payment_id: str |
         return await _without_hold(inventory, seat_map, booking, payment_id)
     if entry.mark is Mark.HOLD and not await _book(inventory, seat_map, entry, payment_id):
         return None
-    return await _settle(inventory, seat_map, booking, payment_id)
+    return await _settle(inventory, seat_map, booking, entry, payment_id)
 
 
 async def _without_hold(
@@ -63,19 +65,24 @@ async def _without_hold(
         # It did not run out: whoever gives it up is about to say so in the booking.
         await inventory.settle(booking, "cancelled", ["BookingCancelled", "SeatsReleased"])
         return None
-    if not await _take_again(inventory, seat_map, booking, payment_id):
+    mask = await _to_be_had(inventory, seat_map, booking, inventory.now())
+    if mask is None:
         return await _lost(inventory, booking, payment_id)
-    return await _settle(inventory, seat_map, booking, payment_id)
+    return await _take(inventory, seat_map, booking, mask, payment_id)
 
 
 async def _book(inventory: Inventory, seat_map: SeatMap, hold: Hold, payment_id: str | None) -> bool:
     return await inventory.seat_maps.book(seat_map, hold, payment_id, inventory.now())
 
 
-async def _settle(inventory: Inventory, seat_map: SeatMap, booking: Booking, payment_id: str | None) -> Booking | None:
+async def _settle(
+    inventory: Inventory, seat_map: SeatMap, booking: Booking, mark: Hold, payment_id: str | None
+) -> Booking | None:
     """The booked mark is in place: the booking follows, and the mark is tidied."""
-    paid = {"paymentId": payment_id} if payment_id else {}
-    confirmed = await inventory.settle(booking, "confirmed", ["BookingConfirmed"], **paid)
+    values = await as_marked(inventory, seat_map, booking, mark)
+    if payment_id:
+        values["paymentId"] = payment_id
+    confirmed = await inventory.settle(booking, "confirmed", ["BookingConfirmed"], **values)
     if confirmed:
         await inventory.tallying.follow(confirmed)  # before the mark goes, by which a crash is noticed
         await inventory.seat_maps.tidy(booking.showtime_id, booking.id, Mark.BOOKED)
@@ -84,15 +91,15 @@ async def _settle(inventory: Inventory, seat_map: SeatMap, booking: Booking, pay
     return confirmed
 
 
-async def _take_again(inventory: Inventory, seat_map: SeatMap, booking: Booking, payment_id: str | None) -> bool:
-    """Book the seats of a hold that is gone; False where somebody has them, the show is off or the map has changed."""
+async def _take(
+    inventory: Inventory, seat_map: SeatMap, booking: Booking, mask: int, payment_id: str | None
+) -> Booking | None:
+    """Book free seats for a booking without a hold; None where the map has changed since this reading."""
     now = inventory.now()
-    mask = await _to_be_had(inventory, seat_map, booking, now)
-    if mask is None:
-        return False
-    evicted = seat_map.in_the_way(mask, now)
     booked = Hold(booking.id, Mark.BOOKED, None, mask, payment_id)
-    return await inventory.seat_maps.retake(seat_map, booked, evicted, now)
+    if not await inventory.seat_maps.retake(seat_map, booked, seat_map.in_the_way(mask, now), now):
+        return None
+    return await _settle(inventory, seat_map, booking, booked, payment_id)
 
 
 async def _to_be_had(inventory: Inventory, seat_map: SeatMap, booking: Booking, now: datetime) -> int | None:
@@ -106,10 +113,12 @@ async def _to_be_had(inventory: Inventory, seat_map: SeatMap, booking: Booking, 
 
 
 async def _lost(inventory: Inventory, booking: Booking, payment_id: str | None) -> Booking | None:
-    """The seats may be gone: make sure by a fresh reading, then ask for the money back."""
+    """The seats may be gone: make sure by a fresh reading, then take equal ones or ask for the money back."""
     seat_map = await inventory.seat_map(booking.showtime_id)
     if booking.id in seat_map.holds or await _to_be_had(inventory, seat_map, booking, inventory.now()):
         return None
+    if other := await find_other(inventory, seat_map, booking):
+        return await _take(inventory, seat_map, booking, other, payment_id)
     if booking.status == "pending" and not await inventory.settle(
         booking, "expired", ["BookingExpired", "SeatsReleased"]
     ):

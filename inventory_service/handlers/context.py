@@ -135,7 +135,10 @@ class Inventory:
             if status == "confirmed" and current.money_back:
                 return None
             payment_id = values.get("paymentId") or current.payment_id
-            after = replace(current, status=status, version=current.version + 1, payment_id=payment_id)
+            seat_ids = values.get("seatIds") or current.seat_ids
+            after = replace(
+                current, status=status, version=current.version + 1, payment_id=payment_id, seat_ids=seat_ids
+            )
             events = [self.booking_event(type_, after) for type_ in event_types]
             refund = values.get("refund")
             if refund:

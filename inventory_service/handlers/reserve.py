@@ -32,6 +32,7 @@ class Reserve:
 
     `booking_id` is the same again when a request is retried: then the hold it made before is its own. `tidy` has the
     showtime's rule against single seats apply; `holder_keys` name those whose limits the hold counts against.
+    `accept_other`: for late money equal seats are welcome.
     """
 
     booking_id: str
@@ -45,6 +46,7 @@ class Reserve:
     tidy: bool = True
     holder_keys: Sequence[str] = ()
     channel: str | None = None
+    accept_other: bool = False
 
     @property
     def tickets(self) -> int:
@@ -206,6 +208,7 @@ def _pending(
         channel=command.channel,
         policy=policy,
         starts_at=showtime.starts_at,
+        accept_other=command.accept_other,
     )
 
 

@@ -33,6 +33,7 @@ class ReserveSeats(Model):
     """Either the seats themselves, or `best`: then the server chooses them.
 
     Through a `channel` one may have the seats that are blocked for it; people need the access code for that.
+    `acceptOther`: should the payment come after the hold ran out and the seats be gone, equal ones will do.
     """
 
     seat_ids: SeatIds | None = None
@@ -42,6 +43,7 @@ class ReserveSeats(Model):
     promo_code: Annotated[str, Field(min_length=1, max_length=50)] | None = None
     channel: ChannelName | None = None
     access_code: AccessCode | None = None
+    accept_other: Annotated[bool, Field(strict=True)] = False
 
 
 class NewBooking(ReserveSeats):
@@ -111,6 +113,11 @@ class RescheduledAnswer(Model):
     to: Moment
 
 
+class SeatsChanged(Model):
+    from_: Annotated[list[str], Field(alias="from")]
+    to: list[str]
+
+
 class BookingAnswer(Model):
     booking_id: str
     status: str
@@ -120,6 +127,8 @@ class BookingAnswer(Model):
     user_id: str
     seat_ids: list[str]
     channel: str | None = None
+    accept_other: bool | None = None
+    seats_changed: SeatsChanged | None = None
     final_amount: int
     currency: str
     price: PriceAnswer
@@ -138,7 +147,8 @@ class BookingAnswer(Model):
 def booking_answer(booking: Booking) -> BookingAnswer:
     """`heldUntil` only stands where there is a hold, `refundedAmount` (of all refunds) where money came back.
 
-    `startsAt` is the time of the show that the buyer agreed to.
+    `startsAt` is the time of the show that the buyer agreed to. `acceptOther` stands where he agreed to equal seats for
+    late money, `seatsChanged` where he got them.
     """
     refund = booking.refund
     return BookingAnswer(
@@ -150,6 +160,8 @@ def booking_answer(booking: Booking) -> BookingAnswer:
         user_id=booking.user_id,
         seat_ids=booking.seat_ids,
         channel=booking.channel,
+        accept_other=booking.accept_other or None,
+        seats_changed=SeatsChanged.model_validate(booking.seats_changed) if booking.seats_changed else None,
         final_amount=booking.amount,
         currency=booking.currency,
         price=PriceAnswer.model_validate({**booking.price, "total": booking.amount}),
@@ -238,6 +250,7 @@ async def _reserve(
         tidy=not caller.privileged,
         holder_keys=holder_keys(inventory.settings, caller, caller_address(request)),
         channel=body.channel,
+        accept_other=body.accept_other,
     )
     booking = await reserve_within_limits(inventory, command)
     response.headers["Location"] = f"/api/v1/bookings/{booking.id}"

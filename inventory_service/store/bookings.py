@@ -319,6 +319,8 @@ def booking_document(booking: Booking) -> Document:
         document["policy"] = booking.policy.model_dump()
     if booking.code_uses:
         document["codeUses"] = list(booking.code_uses)
+    if booking.accept_other:
+        document["acceptOther"] = True
     return document
 
 
@@ -352,4 +354,6 @@ def _from_document(document: Document) -> Booking:
         starts_at=document.get("startsAt"),
         moved_to=document.get("movedTo"),
         code_uses=document.get("codeUses", ()),
+        accept_other=document.get("acceptOther", False),
+        seats_changed=document.get("seatsChanged"),
     )

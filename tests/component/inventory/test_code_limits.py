@@ -14,10 +14,11 @@ import pytest
 from inventory_service.app import create_app
 from inventory_service.config import Settings
 from inventory_service.domain.code_uses import Tally
-from inventory_service.handlers.cancel import cancel_by_owner, fail
+from inventory_service.handlers.cancel import fail
 from inventory_service.handlers.confirm import confirm
 from inventory_service.handlers.context import Inventory
 from inventory_service.handlers.expire import sweep
+from inventory_service.handlers.give_back import cancel_by_owner
 from inventory_service.handlers.reserve import Reserve, reserve
 from inventory_service.store.code_uses import CodeUses
 from messaging.events import ShowtimeState
