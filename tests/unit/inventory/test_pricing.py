@@ -4,8 +4,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from inventory_service.domain.layout import Layout
 from inventory_service.domain.pricing import (
@@ -157,34 +155,3 @@ def test_promotions_apply_to_what_those_before_left() -> None:
 
 def test_a_discount_that_comes_to_nothing_is_not_listed() -> None:
     assert price_of(1, {"standard": 4}, [{"kind": "matinee"}], starts_at=JUST_MATINEE).discounts == []
-
-
-promotion_lists = st.lists(
-    st.one_of(
-        st.builds(lambda percent: {"kind": "matinee", "percent": percent}, st.none() | st.integers(1, 100)),
-        st.builds(lambda percent: {"kind": "third-ticket", "percent": percent}, st.none() | st.integers(1, 100)),
-        st.builds(lambda percent: {"kind": "code", "code": "GO", "percent": percent}, st.integers(1, 100)),
-    ),
-    max_size=5,
-)
-
-
-@given(
-    tiers=st.lists(st.integers(0, 10**11), min_size=3, max_size=3),
-    fee=st.integers(0, 10_000),
-    seats=st.sets(st.sampled_from(["A1", "A2", "A3", "A4", "B1", "B2", "B3", "C1", "C2"]), min_size=1),
-    promotions=promotion_lists,
-    starts_at=st.sampled_from([EVENING, JUST_MATINEE, JUST_NOT]),
-)
-def test_lines_discounts_and_fee_add_up_and_nothing_is_negative(
-    tiers: list[int], fee: int, seats: set[str], promotions: list[dict[str, Any]], starts_at: datetime
-) -> None:
-    layout = sections(("stalls", "standard", [4]), ("boxes", "vip", [3]), ("balcony", "standard", [2]))
-    prices = dict(zip(("standard", "vip", "balcony"), tiers, strict=True))
-    code = "GO" if any(promotion["kind"] == "code" for promotion in promotions) else None
-    price = price_of(sorted(seats), prices, promotions, layout=layout, fee=fee, starts_at=starts_at, code=code)
-    lines = sum(line.amount for line in price.lines)
-    assert price.total == lines + sum(cut.amount for cut in price.discounts) + fee
-    assert fee <= price.total <= lines + fee
-    assert all(cut.amount < 0 for cut in price.discounts)
-    assert [line.seat_id for line in price.lines] == sorted(seats)
