@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import Field
 
 from messaging.events import Pricing, SalesWindow, ShowtimeState
-from service_kit.auth import Admin
+from service_kit.auth import Admin, MaybeCaller, Principal
 from service_kit.errors import Invalid
 from service_kit.idempotency import IdempotentRoute, resource_id
 from service_kit.models import Model, Moment
@@ -36,7 +36,7 @@ class SalesAnswer(Model):
 
 
 class ShowtimeAnswer(Model):
-    """`seat_count` includes the capacity of general admission."""
+    """`seat_count` includes the capacity of general admission; only admins and services get to see promo codes."""
 
     showtime_id: str
     version: int
@@ -92,30 +92,39 @@ async def create_showtime(
 
 @router.get("/events/{event_id}/showtimes")
 async def list_showtimes_of_event(
-    request: Request, response: Response, *, event_id: str, wishes: WishesOf, page: PageRequest, handlers: Handlers
+    request: Request,
+    response: Response,
+    caller: MaybeCaller,
+    *,
+    event_id: str,
+    wishes: WishesOf,
+    page: PageRequest,
+    handlers: Handlers,
 ) -> Page[ShowtimeAnswer]:
-    return await _list(request, response, wishes.filter(event_id), page, handlers)
+    return await _list(request, response, wishes.filter(event_id), page, handlers, caller=caller)
 
 
 @router.get("/showtimes")
 async def list_showtimes(
     request: Request,
     response: Response,
+    caller: MaybeCaller,
+    *,
     wishes: WishesOf,
     page: PageRequest,
     handlers: Handlers,
-    *,
     event_id: EventId = None,
 ) -> Page[ShowtimeAnswer]:
-    return await _list(request, response, wishes.filter(event_id), page, handlers)
+    return await _list(request, response, wishes.filter(event_id), page, handlers, caller=caller)
 
 
 @router.get("/showtimes/{showtime_id}", response_model=ShowtimeAnswer)
 async def read_showtime(
-    request: Request, response: Response, showtime_id: str, handlers: Handlers
+    request: Request, response: Response, showtime_id: str, caller: MaybeCaller, handlers: Handlers
 ) -> ShowtimeAnswer | Response:
     showtime = await handlers.showtimes.get(showtime_id)
-    return tagged(request, response, showtime.version, _answer(showtime))
+    response.headers["Vary"] = "Authorization"
+    return tagged(request, response, showtime.version, _as_seen_by(caller, showtime))
 
 
 @router.patch("/showtimes/{showtime_id}", response_model=ShowtimeAnswer)
@@ -143,14 +152,22 @@ async def cancel_showtime(
 
 
 async def _list(
-    request: Request, response: Response, wanted: Filter, page: Paging, handlers: Handlers
+    request: Request, response: Response, wanted: Filter, page: Paging, handlers: Handlers, *, caller: Principal | None
 ) -> Page[ShowtimeAnswer]:
     position = page.after(int, str)
     if position:
         position = [moment_of(position[0]), position[1]]
     items, following = await handlers.showtimes.page(position, page.limit, wanted)
     link_next(request, response, following)
-    return Page(items=[_answer(showtime) for showtime in items], next_cursor=following)
+    response.headers["Vary"] = "Authorization"
+    return Page(items=[_as_seen_by(caller, showtime) for showtime in items], next_cursor=following)
+
+
+def _as_seen_by(caller: Principal | None, showtime: Showtime) -> ShowtimeAnswer:
+    answer = _answer(showtime)
+    if caller is None or not caller.privileged:  # else nobody would have to be told a code, nor to guess one
+        answer.promotions = [promotion for promotion in answer.promotions if promotion["kind"] != "code"]
+    return answer
 
 
 def _answer(showtime: Showtime) -> ShowtimeAnswer:

@@ -16,7 +16,7 @@ async def test_a_promotion_keeps_when_it_holds_and_from_how_many_tickets_on(cata
     window = {"from": "2026-11-01T10:00:00+01:00", "until": "2026-12-01T00:00:00Z", "minTickets": 4}
     answer = await stage.try_showtime(start.isoformat(), promotions=[{"code": "FOUR", "percent": 25, **window}])
     assert answer.status_code == 201, answer.text
-    [kept] = (await catalogue.get(f"/showtimes/{answer.json()['showtimeId']}")).json()["promotions"]
+    [kept] = (await catalogue.send("GET", f"/showtimes/{answer.json()['showtimeId']}")).json()["promotions"]
     assert kept == {"kind": "code", "code": "FOUR", "percent": 25, **window, "from": "2026-11-01T09:00:00Z"}
 
 
@@ -27,6 +27,20 @@ async def test_a_code_keeps_its_limits(catalogue: Catalogue) -> None:
     answer = await stage.try_showtime(catalogue.at(days=3), promotions=[code | limits])
     assert answer.status_code == 201, answer.text
     assert answer.json()["promotions"] == [code | limits]
+
+
+async def test_only_admins_and_services_get_to_see_codes(catalogue: Catalogue) -> None:
+    stage = await catalogue.stage()
+    showtime = await stage.showtime(catalogue.at(days=3), promotions=[{"kind": "matinee"}, {"code": "X", "percent": 9}])
+    one, lists = f"/showtimes/{showtime['showtimeId']}", ("/showtimes", f"/events/{stage.event_id}/showtimes")
+    readers: list[tuple[Any, int]] = [(None, 1), ("guest", 1), ("user", 1), ("service", 2), ("admin", 2)]
+    for role, shown in readers:
+        headers = catalogue.mint.headers(role) if role else {}
+        answer = await catalogue.client.get(f"/api/v1{one}", headers=headers)
+        assert (len(answer.json()["promotions"]), answer.headers["vary"]) == (shown, "Authorization"), role
+        for path in lists:
+            (item,) = (await catalogue.client.get(f"/api/v1{path}", headers=headers)).json()["items"]
+            assert len(item["promotions"]) == shown, (role, path)
 
 
 async def test_a_showtime_ends_when_its_event_does(catalogue: Catalogue) -> None:
@@ -42,7 +56,7 @@ async def test_a_showtime_ends_when_its_event_does(catalogue: Catalogue) -> None
     assert (showtime["status"], showtime["layoutVersion"], showtime["seatCount"]) == ("scheduled", 1, 6)
     path = f"/showtimes/{showtime['showtimeId']}"
     assert answer.headers["location"] == f"/api/v1{path}"
-    assert (await catalogue.get(path)).json() == showtime
+    assert (await catalogue.send("GET", path)).json() == showtime
     assert (await catalogue.get(path, if_none_match='"1"')).status_code == 304
 
 
