@@ -7,8 +7,8 @@ was read.
 """
 
 from collections.abc import Sequence
-from contextlib import suppress
 from datetime import datetime
+from zlib import crc32
 
 from pymongo import ASCENDING
 from pymongo.asynchronous.collection import AsyncCollection
@@ -43,38 +43,48 @@ class CodeUses:
         if tally.most > self._part and await self.count(tally) >= tally.most:
             return None
         rooms = list(parts(tally.most, self._part))
-        last, room = rooms[-1]
-        entry = f"uses.{booking_id}"
-        condition: Document = {
-            "key": tally.key,
-            "$or": [{"part": {"$lt": last}, "n": {"$lt": self._part}}, {"part": last, "n": {"$lt": room}}],
-            entry: {"$exists": False},
-        }
-        while True:
-            found = await self.collection.find_one_and_update(
-                condition, _adding(entry, until), {"_id": 1}, sort=[("part", ASCENDING)]
-            )
-            if found:
-                return str(found["_id"])
-            if not await self._open_another(tally, [number for number, _ in rooms]):
-                return None
+        # Who come together write to different documents first, or they would wait for each other.
+        number, room = rooms[crc32(booking_id.encode()) % len(rooms)]
+        found = await self._add_where({"part": number, "n": {"$lt": room}}, tally, booking_id, until)
+        if found is None and await self._open(tally, number):
+            found = await self._add_where({"part": number, "n": {"$lt": room}}, tally, booking_id, until)
+        return found or await self._claim_anywhere(rooms, tally, booking_id, until)
 
-    async def _open_another(self, tally: Tally, numbers: Sequence[int]) -> bool:
-        """Make the first of these documents that is not there; whether one was missing."""
-        there = {found["part"] async for found in self.collection.find({"key": tally.key}, {"_id": 0, "part": 1})}
-        missing = next((number for number in numbers if number not in there), None)
-        if missing is None:
-            return False
+    async def _claim_anywhere(
+        self, rooms: Sequence[tuple[int, int]], tally: Tally, booking_id: str, until: datetime
+    ) -> str | None:
+        last, room = rooms[-1]
+        free = {"$or": [{"part": {"$lt": last}, "n": {"$lt": self._part}}, {"part": last, "n": {"$lt": room}}]}
+        while True:
+            if found := await self._add_where(free, tally, booking_id, until):
+                return found
+            there = {found["part"] async for found in self.collection.find({"key": tally.key}, {"_id": 0, "part": 1})}
+            missing = next((number for number, _ in rooms if number not in there), None)
+            if missing is None:
+                return None
+            await self._open(tally, missing)
+
+    async def _add_where(self, free: Document, tally: Tally, booking_id: str, until: datetime) -> str | None:
+        entry = f"uses.{booking_id}"
+        found = await self.collection.find_one_and_update(
+            {"key": tally.key, **free, entry: {"$exists": False}}, _adding(entry, until), {"_id": 1}
+        )
+        return str(found["_id"]) if found else None
+
+    async def _open(self, tally: Tally, number: int) -> bool:
+        """Make this document; whether it was not there."""
         document = {
-            "_id": f"{missing}:{tally.key}",
+            "_id": f"{number}:{tally.key}",
             "key": tally.key,
-            "part": missing,
+            "part": number,
             "n": 0,
             "version": 0,
             "uses": {},
         }
-        with suppress(DuplicateKeyError):  # another process made it just now
+        try:
             await self.collection.insert_one(document)
+        except DuplicateKeyError:
+            return False
         return True
 
     async def own(self, tally: Tally, booking_id: str) -> str | None:
