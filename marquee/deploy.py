@@ -122,7 +122,7 @@ def env_lines(home: Home) -> Iterator[str]:
     yield f"MARQUEE_SERVICE_TOKEN={home.token('service')}"
     yield f"MARQUEE_WEBHOOK_SECRETS={home.secret('webhook-secret', 'whsec_')}"
     yield f"MARQUEE_STRIPE_API_KEY={home.secret('stripe-key', 'sk_test_')}"
-    for name in ("ticket-secret", "amqp-password", "elastic-password"):
+    for name in ("ticket-secret", "hooks-secret", "amqp-password", "elastic-password"):
         yield f"MARQUEE_{name.replace('-', '_').upper()}={home.secret(name)}"
 
 

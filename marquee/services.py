@@ -18,8 +18,8 @@ class Service:
     package: str
     api: bool = True
     worker: bool = True
-    # The local process that runs its worker. The indexer has one of its own, so that no backlog of documents to index
-    # delays a payment.
+    # The local process that runs its worker. The indexer and the webhooks have one each, so that neither a backlog of
+    # documents to index nor thousands of requests to strangers delay a payment.
     worker_process: str = "worker"
 
     @property
@@ -45,6 +45,7 @@ SERVICES = (
     Service("venues_service"),
     Service("inventory_service"),
     Service("payment_service"),
+    Service("webhooks_service", worker_process="webhooks"),
     Service("search_service", worker=False),
     Service("indexer", api=False, worker_process="indexer"),
 )
@@ -67,4 +68,5 @@ def worker_processes() -> list[str]:
 
 def apps_to_read() -> dict[str, FastAPI]:
     """The apps for the sake of their routes and documents. They are never opened, so any secret does."""
-    return {s.name: s.create_app(signing_key_file="none", ticket_secret="none" * 8) for s in with_api()}
+    secrets = {"ticket_secret": "none" * 8, "hooks_secret": "none" * 8}
+    return {s.name: s.create_app(signing_key_file="none", **secrets) for s in with_api()}

@@ -242,6 +242,7 @@ def _service_env(home: Home, info: StackInfo, options: StackOptions) -> dict[str
         "MARQUEE_WEBHOOK_SECRETS": info.webhook_secret,
         "MARQUEE_SANDBOX_STATE": str(home.path / "sandbox.sqlite"),
         "MARQUEE_TICKET_SECRET": home.secret("ticket-secret"),
+        "MARQUEE_HOOKS_SECRET": home.secret("hooks-secret"),
         SHARED_METRICS: str(home.metrics),
     }
 

@@ -30,6 +30,16 @@ SUBSCRIPTIONS: dict[str, tuple[str, ...]] = {
         "ShowtimeCancelled",
     ),
     "indexer.availability": ("SeatMapOpened", "AvailabilityChanged"),
+    "webhooks.events": (
+        "ShowtimeCreated",
+        "ShowtimeUpdated",
+        "ShowtimeCancelled",
+        "BookingConfirmed",
+        "BookingCancelled",
+        "BookingExpired",
+        "BookingFailed",
+    ),
+    "webhooks.payments": ("PaymentRefunded",),
 }
 ROUTED = frozenset(name for names in SUBSCRIPTIONS.values() for name in names)
 RETRY_DELAYS_MS = (1_000, 10_000, 60_000)

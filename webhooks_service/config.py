@@ -1,0 +1,33 @@
+"""Settings of the webhooks service."""
+
+import hmac
+from typing import Annotated
+
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import NoDecode
+
+from service_kit.settings import KitSettings
+
+
+class Settings(KitSettings):
+    """The address of inventory defaults to the common origin."""
+
+    inventory_url: str | None = None
+    # Seals signing secrets in the database; must be the same in every process. A database alone signs nothing.
+    hooks_secret: Annotated[SecretStr, Field(min_length=16)]
+    # Networks that are not public and may be reached all the same, by plain http too, separated by commas:
+    # `10.1.0.0/16`, `127.0.0.1:9000`, `[fd00::/8]:9000`. For receivers in one's own network, and for tests.
+    hooks_private_targets: Annotated[tuple[str, ...], NoDecode] = ()
+
+    @field_validator("hooks_private_targets", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+    @property
+    def inventory_address(self) -> str:
+        return self.inventory_url or self.public_url
+
+    def key(self, purpose: bytes) -> bytes:
+        """A key of 32 bytes for one purpose, which tells nothing of the others."""
+        return hmac.digest(self.hooks_secret.get_secret_value().encode(), purpose, "sha256")

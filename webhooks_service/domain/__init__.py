@@ -1,0 +1,1 @@
+"""Rules of outgoing webhooks, without I/O."""

@@ -1,0 +1,122 @@
+"""Use cases of endpoints."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from service_kit.clock import Clock
+from service_kit.errors import Conflict, NotFound
+from service_kit.ids import new_id
+from webhooks_service.domain.endpoints import MOST_ENDPOINTS, Endpoint, Secret, TooManyEndpoints
+from webhooks_service.domain.signing import new_secret
+from webhooks_service.sender import Sender
+from webhooks_service.store.deliveries import Deliveries
+from webhooks_service.store.endpoints import Endpoints
+
+ATTEMPTS = 5
+# Raises PreconditionFailed where the caller knows another version than the present one.
+Precondition = Callable[[int], None]
+
+
+class ChangedMeanwhile(Conflict):
+    slug, title = "changed-meanwhile", "Others changed it again and again; try once more"
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What an admin says of an endpoint."""
+
+    url: str
+    event_types: tuple[str, ...]
+    venue_ids: tuple[str, ...] | None
+    description: str
+    active: bool
+
+
+class EndpointHandlers:
+    def __init__(self, endpoints: Endpoints, deliveries: Deliveries, sender: Sender, clock: Clock) -> None:
+        self._endpoints = endpoints
+        self._deliveries = deliveries
+        self._sender = sender
+        self._clock = clock
+
+    async def create(self, endpoint_id: str, draft: Draft) -> Endpoint:
+        """Raises TargetRefused, TooManyEndpoints. Under an id that is there already it is the one made before."""
+        target = await self._sender.check(draft.url)
+        # Two at the same moment may both be let in; the limit is against thousands.
+        if await self._endpoints.count() >= MOST_ENDPOINTS:
+            raise TooManyEndpoints(most=MOST_ENDPOINTS)
+        now = self._clock.now()
+        endpoint = Endpoint(
+            id=endpoint_id,
+            version=1,
+            url=target.url,
+            event_types=draft.event_types,
+            venue_ids=draft.venue_ids,
+            description=draft.description,
+            active=draft.active,
+            secrets=(Secret(new_id(), new_secret()),),
+            created_at=now,
+            updated_at=now,
+        )
+        return endpoint if await self._endpoints.add(endpoint) else await self.get(endpoint_id)
+
+    async def get(self, endpoint_id: str) -> Endpoint:
+        """Raises NotFound."""
+        endpoint = await self._endpoints.find(endpoint_id)
+        if endpoint is None:
+            raise NotFound("There is no such webhook endpoint")
+        return endpoint
+
+    async def page(self, position: Sequence[Any] | None, limit: int) -> tuple[list[Endpoint], str | None]:
+        return await self._endpoints.page(position, limit)
+
+    async def change(self, endpoint_id: str, changes: dict[str, Any], precondition: Precondition) -> Endpoint:
+        """Set fields of the draft. Raises NotFound, PreconditionFailed, TargetRefused, ChangedMeanwhile."""
+        if "url" in changes:
+            changes = changes | {"url": (await self._sender.check(changes["url"])).url}
+
+        def changed(endpoint: Endpoint) -> Endpoint:
+            rest = {name: value for name, value in changes.items() if name != "active"}
+            return replace(
+                endpoint.switched(active=changes.get("active", endpoint.active), now=self._clock.now()), **rest
+            )
+
+        return await self._update(endpoint_id, changed, precondition)
+
+    async def rotate(self, endpoint_id: str, secret_id: str) -> Endpoint:
+        """Sign by a new secret, and for a day by the old one too. Raises NotFound, TooManySecrets, ChangedMeanwhile.
+
+        A secret of that id is made once.
+        """
+        secret = Secret(secret_id, new_secret())
+
+        def rotated(endpoint: Endpoint) -> Endpoint:
+            if any(each.id == secret_id for each in endpoint.secrets):
+                return endpoint
+            return endpoint.with_secret(secret, self._clock.now())
+
+        return await self._update(endpoint_id, rotated, lambda _: None)
+
+    async def delete(self, endpoint_id: str, precondition: Precondition) -> None:
+        """With its log. Raises NotFound, PreconditionFailed, ChangedMeanwhile."""
+        for _ in range(ATTEMPTS):
+            endpoint = await self.get(endpoint_id)
+            precondition(endpoint.version)
+            if await self._endpoints.delete(endpoint_id, endpoint.version):
+                await self._deliveries.delete_all(endpoint_id)
+                return
+        raise ChangedMeanwhile
+
+    async def _update(
+        self, endpoint_id: str, change: Callable[[Endpoint], Endpoint], precondition: Precondition
+    ) -> Endpoint:
+        for _ in range(ATTEMPTS):
+            endpoint = await self.get(endpoint_id)
+            precondition(endpoint.version)
+            after = change(endpoint)
+            if after == endpoint:
+                return endpoint
+            if await self._endpoints.save(after):
+                return replace(after, version=endpoint.version + 1)
+        raise ChangedMeanwhile

@@ -1,0 +1,156 @@
+"""Sends one request to a URL that a stranger chose.
+
+The host is resolved here, every address is checked, and the connection goes to one of those very addresses: whatever
+the name points to a moment later is never asked. No redirect is followed, no proxy of the environment used, no cookie
+kept, and of an answer only the beginning is read.
+"""
+
+import asyncio
+import socket
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import aiohttp
+from aiohttp.abc import AbstractResolver, ResolveResult
+from yarl import URL
+
+from webhooks_service.domain.targets import Address, Rules, Target, TargetRefused, parse_address
+
+# Until the answer's headers are there, and after that for the beginning of its body.
+ANSWER_SECONDS = 10.0
+BODY_SECONDS = 3.0
+MOST_READ = 64 * 1024
+RESOLVE_SECONDS = 5.0
+# A look-up blocks a thread for as long as the name servers are silent; so many may at once, apart from other threads.
+RESOLVER_THREADS = 32
+LONGEST_ERROR = 300
+
+# The addresses of a host name. Raises OSError.
+Resolve = Callable[[str], Awaitable[Sequence[str]]]
+
+
+class NotSent(Exception):
+    """There was no answer; the text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    status: int
+    body: bytes
+    retry_after: str | None
+
+
+class Sender:
+    def __init__(self, rules: Rules, resolve: Resolve, tls: ssl.SSLContext) -> None:
+        self._rules = rules
+        self._resolve = resolve
+        self._tls = tls
+
+    async def check(self, url: str) -> Target:
+        """The URL as it will be sent to. Raises TargetRefused."""
+        target, _ = await self._find(url)
+        return target
+
+    async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Answer:
+        """Raises TargetRefused, NotSent."""
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS) as patience:
+                target, addresses = await self._find(url)
+                async with (
+                    self._session(addresses) as session,
+                    session.post(
+                        URL(target.url, encoded=True), data=body, headers=headers, allow_redirects=False
+                    ) as response,
+                ):
+                    patience.reschedule(None)
+                    beginning = await _beginning(response.content)
+                    response.close()
+                    return Answer(response.status, beginning, response.headers.get("Retry-After"))
+        except TimeoutError as error:
+            raise NotSent(f"No answer within {ANSWER_SECONDS:g} s") from error
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            raise NotSent(f"{type(error).__name__}: {error}"[:LONGEST_ERROR]) from error
+
+    async def _find(self, url: str) -> tuple[Target, list[Address]]:
+        """Raises TargetRefused."""
+        target = self._rules.read(url)
+        addresses = [target.address] if target.address else await self._addresses(target.host)
+        self._rules.check(target, addresses)
+        return target, addresses
+
+    async def _addresses(self, host: str) -> list[Address]:
+        try:
+            async with asyncio.timeout(RESOLVE_SECONDS):
+                return [parse_address(text) for text in await self._resolve(host)]
+        except (OSError, UnicodeError) as error:
+            raise TargetRefused("The host can't be resolved") from error
+
+    def _session(self, addresses: Sequence[Address]) -> aiohttp.ClientSession:
+        connector = aiohttp.TCPConnector(
+            resolver=_Pinned(addresses), use_dns_cache=False, force_close=True, ssl=self._tls, limit=1
+        )
+        return aiohttp.ClientSession(
+            connector=connector,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            trust_env=False,
+            auto_decompress=False,
+            timeout=aiohttp.ClientTimeout(total=None),
+        )
+
+
+async def _beginning(content: aiohttp.StreamReader) -> bytes:
+    """The first bytes of a body. That it ends badly or never doesn't matter: the status was the answer."""
+    read = bytearray()
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            while len(read) < MOST_READ and (chunk := await content.read(MOST_READ - len(read))):
+                read += chunk
+    except (TimeoutError, aiohttp.ClientError, OSError):
+        pass
+    return bytes(read)
+
+
+class _Pinned(AbstractResolver):
+    """Answers with the addresses that were checked, whatever is asked."""
+
+    def __init__(self, addresses: Sequence[Address]) -> None:
+        self._addresses = addresses
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
+    ) -> list[ResolveResult]:
+        return [
+            ResolveResult(
+                hostname=host,
+                host=str(address),
+                port=port,
+                family=socket.AF_INET6 if address.version == 6 else socket.AF_INET,
+                proto=0,
+                flags=socket.AI_NUMERICHOST,
+            )
+            for address in self._addresses
+        ]
+
+    async def close(self) -> None:
+        """Nothing is open."""
+
+
+@asynccontextmanager
+async def system_resolver() -> AsyncIterator[Resolve]:
+    """The machine's own resolver, in threads that nobody else waits for."""
+    threads = ThreadPoolExecutor(RESOLVER_THREADS, thread_name_prefix="resolve")
+
+    def look_up(host: str) -> list[str]:
+        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+        return [str(address[0]) for *_, address in found]
+
+    async def resolve(host: str) -> Sequence[str]:
+        return await asyncio.get_running_loop().run_in_executor(threads, look_up, host)
+
+    try:
+        yield resolve
+    finally:
+        threads.shutdown(wait=False, cancel_futures=True)
