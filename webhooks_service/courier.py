@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import Counter
+from collections.abc import AsyncIterator
 from datetime import timedelta
 
 from service_kit.clock import Clock
@@ -19,7 +20,7 @@ AT_ONCE = 5
 AT_ONCE_FAILING = 1
 POLL_SECONDS = 1.0
 # Longer than any try takes. A claim that has not ended by then died with its worker.
-LEASE = timedelta(seconds=60)
+LEASE = timedelta(seconds=30)
 
 
 class Courier:
@@ -39,35 +40,34 @@ class Courier:
         async with asyncio.TaskGroup() as group:
             while True:
                 self._wake.clear()
-                claimed = await self._claim()
-                for each in claimed:
-                    self._under_way[each.delivery.endpoint_id] += 1
-                    group.create_task(self._attempt(each))
-                if not claimed:
+                begun = 0
+                async for claimed in self._claims():
+                    group.create_task(self._attempt(claimed))
+                    begun += 1
+                if not begun:
                     await woken(self._wake, POLL_SECONDS)
 
-    async def _claim(self) -> list[Claimed]:
-        """As much as there is room for."""
+    async def _claims(self) -> AsyncIterator[Claimed]:
+        """What is due, as much as there is room for."""
         now = self._clock.now()
         due = [endpoint_id for endpoint_id, at in (await self._deliveries.earliest()).items() if at <= now]
         known = {endpoint.id: endpoint for endpoint in await self._endpoints.all()} if due else {}
-        claimed = []
         for endpoint_id in due:
             for _ in range(_room(known.get(endpoint_id)) - self._under_way[endpoint_id]):
-                delivery = await self._deliveries.claim(endpoint_id, now, LEASE)
-                if delivery is None:
+                claimed = await self._deliveries.claim(endpoint_id, now, LEASE)
+                if claimed is None:
                     break
-                claimed.append(delivery)
-        return claimed
+                self._under_way[endpoint_id] += 1
+                yield claimed
 
     async def _attempt(self, claimed: Claimed) -> None:
         """One that breaks off, as when the database is away, is left to the end of its claim."""
+        endpoint_id = claimed.delivery.endpoint_id
         try:
             await self._deliver.attempt(claimed)
         except Exception as error:
             log.warning("webhook_broken_off", delivery_id=claimed.delivery.id, error=repr(error))
         finally:
-            endpoint_id = claimed.delivery.endpoint_id
             self._under_way[endpoint_id] -= 1
             if not self._under_way[endpoint_id]:
                 del self._under_way[endpoint_id]

@@ -72,6 +72,9 @@ class Endpoint:
         """Whether events are kept for it: also those of the days on which it is disabled as failing, for a replay."""
         return self.active or (self.disabled is not None and self.disabled.reason == "failing")
 
+    def failing_too_long(self, now: datetime) -> bool:
+        return self.failing_since is not None and self.failing_since <= now - FAILING_FOR
+
     @property
     def newest_secret(self) -> Secret:
         return self.secrets[0]
@@ -92,13 +95,17 @@ class Endpoint:
         if len(older) + 2 > MOST_SECRETS:
             raise TooManySecrets
         outgoing = replace(newest, expires_at=now + SECRET_OVERLAP)
-        return replace(self, secrets=(secret, outgoing, *older), updated_at=now)
+        return replace(self, secrets=(secret, outgoing, *older))
 
-    def switched(self, *, active: bool, now: datetime) -> "Endpoint":
-        """As its owner wants it: what stood in the way before is forgotten once it is switched on."""
-        if active and not self.active:
-            return replace(self, active=True, disabled=None, failing_since=None, updated_at=now)
-        return replace(self, active=active, updated_at=now)
+    def switched(self, *, active: bool) -> "Endpoint":
+        """As its owner wants it: what we did or counted before is forgotten."""
+        if active and self.active:
+            return self
+        return replace(self, active=active, disabled=None, failing_since=None)
+
+    def moved(self, url: str) -> "Endpoint":
+        """What became of the old address says nothing of the new one."""
+        return replace(self, url=url, failing_since=self.failing_since if url == self.url else None)
 
     def require_active(self) -> None:
         if not self.active:

@@ -3,6 +3,8 @@
 import random
 import time
 
+from prometheus_client import Counter
+
 from service_kit.clock import Clock
 from service_kit.errors import DomainError
 from service_kit.logs import get_logger
@@ -17,7 +19,13 @@ from webhooks_service.store.endpoints import Endpoints
 
 log = get_logger(__name__)
 GONE = 410
-HEADERS = {"Content-Type": "application/json", "User-Agent": "Marquee-Webhooks/1"}
+ATTEMPTS = Counter("marquee_webhook_attempts", "Tries of outgoing webhooks", ["outcome"])
+HEADERS = {
+    "Content-Type": "application/json",
+    "User-Agent": "Marquee-Webhooks/1",
+    # What is read of an answer goes into the log as it is.
+    "Accept-Encoding": "identity",
+}
 
 
 class Deliver:
@@ -43,7 +51,9 @@ class Deliver:
     async def _send(self, claimed: Claimed, endpoint: Endpoint) -> None:
         attempt, retry_after = await self._post(claimed, endpoint)
         status, now = attempt.status_code, self._clock.now()
-        if status is not None and 200 <= status < 300:
+        good = status is not None and 200 <= status < 300
+        ATTEMPTS.labels("delivered" if good else "failed").inc()
+        if good:
             await self._deliveries.finish(claimed, "delivered", attempt)
             await self._endpoints.heard(endpoint)
             return

@@ -73,14 +73,15 @@ class EndpointHandlers:
 
     async def change(self, endpoint_id: str, changes: dict[str, Any], precondition: Precondition) -> Endpoint:
         """Set fields of the draft. Raises NotFound, PreconditionFailed, TargetRefused, ChangedMeanwhile."""
-        if "url" in changes:
-            changes = changes | {"url": (await self._sender.check(changes["url"])).url}
+        target = await self._sender.check(changes["url"]) if "url" in changes else None
+        rest = {name: value for name, value in changes.items() if name not in {"url", "active"}}
 
         def changed(endpoint: Endpoint) -> Endpoint:
-            rest = {name: value for name, value in changes.items() if name != "active"}
-            return replace(
-                endpoint.switched(active=changes.get("active", endpoint.active), now=self._clock.now()), **rest
-            )
+            if target:
+                endpoint = endpoint.moved(target.url)
+            if "active" in changes:
+                endpoint = endpoint.switched(active=changes["active"])
+            return replace(endpoint, **rest)
 
         return await self._update(endpoint_id, changed, precondition)
 
@@ -117,6 +118,7 @@ class EndpointHandlers:
             after = change(endpoint)
             if after == endpoint:
                 return endpoint
+            after = replace(after, updated_at=self._clock.now())
             if await self._endpoints.save(after):
                 return replace(after, version=endpoint.version + 1)
         raise ChangedMeanwhile

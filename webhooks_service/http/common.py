@@ -12,7 +12,7 @@ from webhooks_service.handlers.endpoints import EndpointHandlers, Precondition
 
 T = TypeVar("T")
 PLACE = "/api/v1/webhook-endpoints"
-EventType = PublicType | Literal["*"]
+EventType = Literal["*", PublicType]
 # Of whatever holds a secret.
 PRIVATE = {"Cache-Control": "no-store"}
 

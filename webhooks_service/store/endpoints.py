@@ -11,6 +11,7 @@ from typing import Any
 
 from pymongo import ASCENDING
 from pymongo.errors import DuplicateKeyError
+from pymongo.write_concern import WriteConcern
 
 from service_kit.mongo import Database, Document
 from service_kit.pages import cut
@@ -21,6 +22,8 @@ from webhooks_service.store.sealing import Seal
 class Endpoints:
     def __init__(self, database: Database, seal: Seal) -> None:
         self._endpoints = database["endpoints"]
+        # How an endpoint is faring is written with each try; what is lost in a failover is seen again by the next.
+        self._marks = self._endpoints.with_options(write_concern=WriteConcern(w=1))
         self._seal = seal
 
     async def add(self, endpoint: Endpoint) -> bool:
@@ -61,19 +64,21 @@ class Endpoints:
 
     async def heard(self, sent_to: Endpoint) -> None:
         """It answered well: whatever failed before is over."""
-        await self._endpoints.update_one(
+        await self._marks.update_one(
             {**_same_url(sent_to), "failingSince": {"$ne": None}},
             {"$set": {"failingSince": None}, "$inc": {"version": 1}},
         )
 
     async def failed(self, sent_to: Endpoint, now: datetime) -> None:
         """It failed: remember since when, and disable one that did nothing else for days."""
-        await self._endpoints.update_one(
+        await self._marks.update_one(
             {**_same_url(sent_to), "failingSince": None}, {"$set": {"failingSince": now}, "$inc": {"version": 1}}
         )
-        detail = f"Nothing but failures for {FAILING_FOR.days} days"
-        long_failing = {"failingSince": {"$lte": now - FAILING_FOR}}
-        await self._disable({**_same_url(sent_to), **long_failing}, Disabled("failing", detail, now))
+        if sent_to.failing_too_long(now):
+            # Unless it answered well meanwhile.
+            same_failures = {"failingSince": sent_to.failing_since}
+            detail = f"Nothing but failures for {FAILING_FOR.days} days"
+            await self._disable({**_same_url(sent_to), **same_failures}, Disabled("failing", detail, now))
 
     async def gone(self, sent_to: Endpoint, now: datetime) -> None:
         """It answered that it is there no more."""

@@ -22,6 +22,7 @@ async def test_a_booking_reaches_the_endpoint_signed_and_the_log_tells_of_it(wor
     assert request.event_id == event.id
     assert request.signed_by(endpoint["secret"])
     assert request.headers["content-type"] == "application/json"
+    assert request.headers["accept-encoding"] == "identity"
     body = json.loads(request.body)
     assert (body["type"], body["data"]["bookingId"]) == ("booking.confirmed", "b7")
     (delivery,) = await working.until(endpoint, lambda log: states(log) == ["delivered"])

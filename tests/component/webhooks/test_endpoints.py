@@ -124,6 +124,27 @@ async def test_a_change_leaves_the_rest_and_obeys_if_match(stage: Stage) -> None
     assert unchanged.status_code == 304
 
 
+async def test_a_change_that_changes_nothing_is_no_new_version(stage: Stage) -> None:
+    made = await stage.endpoint(description="box office")
+    same = {"description": "box office", "active": True, "url": made["url"]}
+    answer = await stage.call("PATCH", f"/{made['endpointId']}", json=same)
+    assert answer.json() == await stage.read(made)
+    assert answer.headers["ETag"] == '"1"'
+
+
+async def test_a_new_url_and_an_owners_switch_forget_what_was_counted(stage: Stage, database: Database) -> None:
+    made = await stage.endpoint()
+    path = f"/{made['endpointId']}"
+    await database["endpoints"].update_one({}, {"$set": {"failingSince": stage.clock.now()}})
+    assert (await stage.call("PATCH", path, json={"description": "x"})).json()["failingSince"]
+    moved = await stage.call("PATCH", path, json={"url": stage.receiver.url + "/new"})
+    assert moved.json()["failingSince"] is None
+    disabled = {"reason": "failing", "detail": "…", "at": stage.clock.now()}
+    await database["endpoints"].update_one({}, {"$set": {"active": False, "disabled": disabled}})
+    off = await stage.call("PATCH", path, json={"active": False})
+    assert (off.json()["active"], off.json()["disabled"]) == (False, None)
+
+
 @pytest.mark.parametrize("patch", [{"url": None}, {"eventTypes": None}, {"active": None}, {"secret": "x"}, []])
 async def test_a_change_to_nothing_sensible_is_refused(stage: Stage, patch: Any) -> None:
     made = await stage.endpoint()
