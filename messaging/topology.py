@@ -35,6 +35,8 @@ SUBSCRIPTIONS: dict[str, tuple[str, ...]] = {
         "ShowtimeUpdated",
         "ShowtimeCancelled",
         "BookingConfirmed",
+        "BookingReduced",
+        "BookingRescheduled",
         "BookingCancelled",
         "BookingExpired",
         "BookingFailed",

@@ -53,7 +53,13 @@ def stack(engine_urls: EngineUrls, namespace: str, tmp_path_factory: pytest.Temp
     log = (home / "up.log").open("w")
     process = subprocess.Popen(
         [sys.executable, "-m", "marquee", "up", "--port", "0", "--home", str(home)],
-        env={**os.environ, **urls, "MARQUEE_NAMESPACE": f"{namespace}j"},
+        env={
+            **os.environ,
+            **urls,
+            "MARQUEE_NAMESPACE": f"{namespace}j",
+            # Where organisers of these tests listen; by default webhooks go nowhere but to public addresses.
+            "MARQUEE_HOOKS_PRIVATE_TARGETS": "127.0.0.1",
+        },
         stdout=subprocess.PIPE,
         stderr=log,
         text=True,

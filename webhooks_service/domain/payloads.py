@@ -22,6 +22,8 @@ PublicType = Literal[
     "showtime.updated",
     "showtime.cancelled",
     "booking.confirmed",
+    "booking.reduced",
+    "booking.rescheduled",
     "booking.cancelled",
     "booking.expired",
     "booking.failed",
@@ -33,6 +35,8 @@ PUBLIC_TYPES: Mapping[str, PublicType] = {
     "ShowtimeUpdated": "showtime.updated",
     "ShowtimeCancelled": "showtime.cancelled",
     "BookingConfirmed": "booking.confirmed",
+    "BookingReduced": "booking.reduced",
+    "BookingRescheduled": "booking.rescheduled",
     "BookingCancelled": "booking.cancelled",
     "BookingExpired": "booking.expired",
     "BookingFailed": "booking.failed",
@@ -77,11 +81,17 @@ class Payloads:
             "amount": state.amount,
             "currency": state.currency,
             "paymentId": state.payment_id,
+            "startsAt": _moment(state.starts_at),
+            "movedTo": _moment(state.moved_to),
             "buyer": self._pseudonym(state.user_id),
         }
 
     def _pseudonym(self, user_id: str) -> str:
         return hmac.digest(self._key, user_id.encode(), "sha256")[:PSEUDONYM_BYTES].hex()
+
+
+def _moment(value: datetime | None) -> str | None:
+    return rfc3339(value) if value else None
 
 
 def _payment(state: PaymentState) -> Json:

@@ -9,9 +9,9 @@ from messaging.publisher import Publisher
 from messaging.topology import Topology
 from service_kit.clock import ManualClock, SystemClock
 from service_kit.mongo import Database, open_database
-from tests.component.webhooks.receiver import Receiver, receiving
 from tests.component.webhooks.stage import Names, Stage
 from tests.servers.broker import remove_topology
+from tests.servers.receiver import Receiver, receiving
 from tests.support import TokenMint, running, token_mint
 from webhooks_service.app import create_app
 from webhooks_service.config import Settings

@@ -13,7 +13,7 @@ from messaging.publisher import Publisher
 from service_kit.clock import ManualClock
 from service_kit.ids import new_id
 from service_kit.mongo import Database
-from tests.component.webhooks.receiver import Received, Receiver
+from tests.servers.receiver import Received, Receiver
 from tests.support import TokenMint, eventually
 from webhooks_service.app import worker
 from webhooks_service.config import Settings

@@ -7,8 +7,8 @@ from datetime import timedelta
 import pytest
 
 from service_kit.mongo import Database
-from tests.component.webhooks.receiver import answering, huge
 from tests.component.webhooks.stage import Stage, booking, refund, states
+from tests.servers.receiver import answering, huge
 from tests.support import eventually
 from webhooks_service.courier import AT_ONCE
 from webhooks_service.domain.schedule import DELAYS, MOST_TRIES

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from service_kit.mongo import Database
-from tests.component.webhooks.receiver import answering
 from tests.component.webhooks.stage import Json, Stage, booking, states
+from tests.servers.receiver import answering
 
 
 async def _failed(stage: Stage, endpoint: Json, database: Database, count: int) -> list[Json]:

@@ -11,8 +11,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from tests.component.webhooks.receiver import receiving
 from tests.component.webhooks.stage import Json, Stage, states
+from tests.servers.receiver import receiving
 from webhooks_service.app import worker
 
 PUBLIC = "93.184.216.34"

@@ -105,6 +105,8 @@ def test_a_booking_is_told_whole_with_its_version_and_the_time_of_the_event() ->
         "amount": 2400,
         "currency": "EUR",
         "paymentId": "p1",
+        "startsAt": None,
+        "movedTo": None,
     }
     assert len(buyer) == 32
 
