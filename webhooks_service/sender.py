@@ -72,7 +72,7 @@ class Sender:
         except TimeoutError as error:
             raise NotSent(f"No answer within {ANSWER_SECONDS:g} s") from error
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            raise NotSent(f"{type(error).__name__}: {error}"[:LONGEST_ERROR]) from error
+            raise NotSent(_storable(f"{type(error).__name__}: {error}")) from error
 
     async def _find(self, url: str) -> tuple[Target, list[Address]]:
         """Raises TargetRefused."""
@@ -111,6 +111,11 @@ async def _beginning(content: aiohttp.StreamReader) -> bytes:
     except (TimeoutError, aiohttp.ClientError, OSError):
         pass
     return bytes(read)
+
+
+def _storable(text: str) -> str:
+    """What a receiver sent may be part of an error, and need not be text."""
+    return text[:LONGEST_ERROR].encode("utf-8", "replace").decode()
 
 
 class _Pinned(AbstractResolver):

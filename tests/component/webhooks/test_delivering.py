@@ -248,14 +248,26 @@ async def _garbage(writer: asyncio.StreamWriter) -> None:
     await writer.drain()
 
 
+async def _mangled(writer: asyncio.StreamWriter) -> None:
+    writer.write(b"HTTP/1.1 \xff\xfe\xed\xa0\x80 \r\nX-\xff: \x00\r\n\r\n")
+    await writer.drain()
+
+
+async def _endless(writer: asyncio.StreamWriter) -> None:
+    writer.write(b"HTTP/1.1 200 OK\r\n")
+    while True:
+        writer.write(b"X-Header: " + b"x" * 60_000 + b"\r\n")
+        await writer.drain()
+
+
 async def _silence(_: asyncio.StreamWriter) -> None:
     """The connection is closed without a word."""
 
 
-@pytest.mark.parametrize("behaviour", [_garbage, _silence])
+@pytest.mark.parametrize("behaviour", [_garbage, _mangled, _endless, _silence])
 async def test_what_is_no_http_is_a_failure_with_its_reason(working: Stage, behaviour: object) -> None:
     endpoint = await working.endpoint()
-    working.receiver.behaviours["/hook"] = behaviour  # type: ignore[assignment]  # one of the two above
+    working.receiver.behaviours["/hook"] = behaviour  # type: ignore[assignment]  # one of those above
     await working.tell()
     (delivery,) = await working.until(endpoint, lambda log: log and log[0]["attempts"])
     assert delivery["attempts"][0]["statusCode"] is None
