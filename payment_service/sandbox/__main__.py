@@ -5,14 +5,18 @@ It speaks the Stripe API's own paths, so the official SDK drives it unchanged:
     stripe.StripeClient("sk_test_…", base_addresses={"api": "http://127.0.0.1:N"})
 
 - `POST /v1/payment_intents`, `GET /v1/payment_intents[/{id}]`, `POST /v1/payment_intents/{id}/confirm|cancel`
-- `POST /v1/refunds`, `GET /v1/refunds[/{id}]`, `GET /v1/charges/{id}`, `GET /v1/events[/{id}]`
+- `POST /v1/refunds`, `GET /v1/refunds[/{id}]`, `GET /v1/charges[/{id}]`, `GET /v1/events[/{id}]`
+- `GET /v1/disputes[/{id}]`, `POST /v1/disputes/{id}` (evidence), `POST /v1/disputes/{id}/close`
 - Any secret test key (`sk_test_…`) opens everything, and so does none: the sandbox guards no money. A buyer confirms or
   reads one intent with its `client_secret`, with a publishable key (`pk_…`) or none.
 - `Idempotency-Key` on POST: the first answer again for 24 hours (`Idempotent-Replayed: true`); other parameters: 400.
 - Test payment methods by Stripe's names: `pm_card_visa`, `pm_card_chargeDeclined`,
   `pm_card_chargeDeclinedInsufficientFunds`, `pm_card_authenticationRequired` (3-D Secure: the buyer, or a test, posts
   `outcome=success|failure` to `next_action.redirect_to_url.url`), `pm_usBankAccount_success` (processing first),
-  `pm_card_pendingRefund`, `pm_card_refundFail`; all of them in `cards.py`.
+  `pm_card_pendingRefund`, `pm_card_refundFail`, `pm_card_createDispute`, `pm_card_createDisputeProductNotReceived`,
+  `pm_card_createDisputeInquiry`; all of them in `cards.py`.
+- A dispute is won or lost by `evidence[uncategorized_text]=winning_evidence|losing_evidence`; an inquiry becomes a
+  chargeback by `escalate_inquiry_evidence`.
 - Webhooks go, signed with the first of MARQUEE_WEBHOOK_SECRETS, to MARQUEE_WEBHOOK_URL (default: PUBLIC_URL plus
   `/api/v1/payments/webhook`), again and again with back-off for three days until a 2xx.
 

@@ -16,6 +16,14 @@ class Decline:
 
 
 @dataclass(frozen=True)
+class Objection:
+    """How a buyer's bank disputes a charge, a moment after it. An `inquiry` takes no money yet."""
+
+    reason: str
+    inquiry: bool = False
+
+
+@dataclass(frozen=True)
 class Card:
     """`authenticate`: the buyer must pass 3-D Secure first. `slow`: the charge is processing for a moment."""
 
@@ -23,6 +31,7 @@ class Card:
     authenticate: bool = False
     slow: bool = False
     refund: Literal["succeeds", "slow", "fails"] = "succeeds"
+    objection: Objection | None = None
 
 
 DECLINED = "Your card was declined."
@@ -60,6 +69,9 @@ CARDS: dict[str, Card] = {
     "pm_usBankAccount_insufficientFunds": Card(INSUFFICIENT, slow=True),
     "pm_card_pendingRefund": Card(refund="slow"),
     "pm_card_refundFail": Card(refund="fails"),
+    "pm_card_createDispute": Card(objection=Objection("fraudulent")),
+    "pm_card_createDisputeProductNotReceived": Card(objection=Objection("product_not_received")),
+    "pm_card_createDisputeInquiry": Card(objection=Objection("fraudulent", inquiry=True)),
 }
 
 

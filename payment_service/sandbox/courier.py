@@ -7,7 +7,7 @@ import json
 
 import httpx2
 
-from payment_service.sandbox import intents, refunds
+from payment_service.sandbox import disputes, intents, refunds
 from payment_service.sandbox.ledger import Job, Ledger
 from service_kit.logs import get_logger
 from service_kit.tasks import woken
@@ -69,6 +69,10 @@ class Courier:
                 intents.settle(self._ledger, intent)
             elif refund := self._ledger.find("refund", job.target):
                 refunds.settle(self._ledger, refund)
+            elif charge := self._ledger.find("charge", job.target):
+                disputes.arise(self._ledger, charge)
+            elif dispute := self._ledger.find("dispute", job.target):
+                disputes.settle(self._ledger, dispute)
             self._ledger.finish(job)
 
     async def _deliver(self, job: Job) -> None:

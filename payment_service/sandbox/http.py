@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from payment_service.sandbox import intents, params, refunds
+from payment_service.sandbox import disputes, intents, params, refunds
 from payment_service.sandbox.failures import StripeFailure, bad_parameter
 from payment_service.sandbox.ledger import Answer, Ledger, Object, fresh_id
 from payment_service.sandbox.params import Params
@@ -44,7 +44,10 @@ class Operation:
     buyer: bool = False
 
 
-def list_of(kind: str, path: str, parent: str | None, call: Call) -> Object:
+Parent = Callable[[Ledger, Params], str | None]
+
+
+def list_of(kind: str, path: str, parent: Parent, call: Call) -> Object:
     limit = params.integer(call.params, "limit", least=1, most=100) or 10
     items, more = call.ledger.newest(
         kind,
@@ -52,7 +55,7 @@ def list_of(kind: str, path: str, parent: str | None, call: Call) -> Object:
         after=params.text(call.params, "starting_after"),
         before=params.text(call.params, "ending_before"),
         created=params.created_range(call.params),
-        parent=params.text(call.params, parent) if parent else None,
+        parent=parent(call.ledger, call.params),
     )
     return {"object": "list", "data": items, "has_more": more, "url": path}
 
@@ -61,19 +64,23 @@ def retrieve(kind: str, call: Call) -> Object:
     return call.ledger.load(kind, call.id)
 
 
-def collection(path: str, kind: str, parent: str | None) -> list[Operation]:
-    """Listing and reading one kind of object; lists can be narrowed to one `parent`."""
-    allowed = LIST | ({parent} if parent else set())
+def by(name: str) -> Parent:
+    """Lists are narrowed to one parent by the parameter of that name."""
+    return lambda _, given: params.text(given, name)
+
+
+def collection(path: str, kind: str, parent: Parent, *filters: str) -> list[Operation]:
+    """Listing and reading one kind of object; `filters` are the parameters from which `parent` reads one."""
     return [
-        Operation("GET", path, partial(list_of, kind, path, parent), allowed),
+        Operation("GET", path, partial(list_of, kind, path, parent), LIST | set(filters)),
         Operation("GET", path + "/{id}", partial(retrieve, kind)),
     ]
 
 
-INTENTS, REFUNDS = "/v1/payment_intents", "/v1/refunds"
+INTENTS, REFUNDS, DISPUTES = "/v1/payment_intents", "/v1/refunds", "/v1/disputes"
 OPERATIONS = [
     Operation("POST", INTENTS, lambda call: intents.create(call.ledger, call.params, call.origin), intents.CREATE),
-    Operation("GET", INTENTS, partial(list_of, "payment_intent", INTENTS, None), LIST),
+    Operation("GET", INTENTS, partial(list_of, "payment_intent", INTENTS, lambda *_: None), LIST),
     Operation("GET", INTENTS + "/{id}", partial(retrieve, "payment_intent"), intents.RETRIEVE, buyer=True),
     Operation(
         "POST",
@@ -89,9 +96,14 @@ OPERATIONS = [
         intents.CANCEL,
     ),
     Operation("POST", REFUNDS, lambda call: refunds.create(call.ledger, call.params), refunds.CREATE),
-    *collection(REFUNDS, "refund", "payment_intent"),
-    *collection("/v1/charges", "charge", "payment_intent"),
-    *collection("/v1/events", "event", "type"),
+    *collection(REFUNDS, "refund", by("payment_intent"), "payment_intent"),
+    *collection("/v1/charges", "charge", by("payment_intent"), "payment_intent"),
+    *collection(DISPUTES, "dispute", disputes.list_filter, "payment_intent", "charge"),
+    Operation(
+        "POST", DISPUTES + "/{id}", lambda call: disputes.update(call.ledger, call.id, call.params), disputes.UPDATE
+    ),
+    Operation("POST", DISPUTES + "/{id}/close", lambda call: disputes.close(call.ledger, call.id)),
+    *collection("/v1/events", "event", by("type"), "type"),
 ]
 
 

@@ -163,7 +163,8 @@ def cancel(ledger: Ledger, id_: str, params: Params) -> Object:
 
 
 def _charge(ledger: Ledger, intent: Object) -> None:
-    decline = CARDS[intent["payment_method"]].decline
+    card = CARDS[intent["payment_method"]]
+    decline = card.decline
     charge: Object = {
         "id": fresh_id("ch"),
         "object": "charge",
@@ -174,6 +175,7 @@ def _charge(ledger: Ledger, intent: Object) -> None:
         "created": int(ledger.now()),
         "currency": intent["currency"],
         "description": intent["description"],
+        "disputed": False,
         "failure_code": decline.code if decline else None,
         "failure_message": decline.message if decline else None,
         "livemode": False,
@@ -192,6 +194,8 @@ def _charge(ledger: Ledger, intent: Object) -> None:
     intent |= {"status": "succeeded", "amount_received": intent["amount"]}
     ledger.save(intent)
     ledger.emit("payment_intent.succeeded", intent)
+    if card.objection:
+        ledger.plan("settle", charge["id"], ledger.now() + SLOW_SECONDS)
 
 
 def _fail(ledger: Ledger, intent: Object, decline: Decline) -> None:

@@ -1,5 +1,6 @@
 """Refunds: full or in parts, never above what was charged."""
 
+from payment_service.sandbox import disputes
 from payment_service.sandbox import params as read
 from payment_service.sandbox.cards import CARDS
 from payment_service.sandbox.failures import StripeFailure, bad_parameter, missing_parameter
@@ -14,6 +15,7 @@ REASONS = {"duplicate", "fraudulent", "requested_by_customer"}
 def create(ledger: Ledger, params: Params) -> Object:
     charge = _charge_of(ledger, params)
     asked, reason, metadata = read.amount(params), read.choice(params, "reason", REASONS), read.metadata(params)
+    disputes.require_refundable(ledger, charge)
     left = charge["amount_captured"] - charge["amount_refunded"]
     if left == 0:
         raise StripeFailure(400, f"Charge {charge['id']} has already been refunded.", code="charge_already_refunded")
@@ -38,6 +40,8 @@ def create(ledger: Ledger, params: Params) -> Object:
     _count(ledger, charge, amount)
     ledger.emit("refund.created", refund)
     ledger.emit("charge.refunded", charge)
+    if charge["refunded"]:
+        disputes.appease(ledger, charge)
     if outcome != "succeeds":
         ledger.plan("settle", refund["id"], ledger.now() + SLOW_SECONDS)
     return refund
