@@ -217,7 +217,20 @@ class BookingState(EventData):
     moved_to: datetime | None = None
 
 
+class DisputeState(EventData):
+    """A buyer's bank asks about a payment (`inquiry`) or takes `amount` of it back; `lost` is for good."""
+
+    reference: str
+    amount: int
+    reason: str
+    status: Literal["inquiry", "closed", "needs_response", "under_review", "won", "lost"]
+    opened_at: datetime
+    closed_at: datetime | None = None
+
+
 class PaymentState(EventData):
+    """`disputed` is what disputes have taken, or are about to; it is not in `refunded`."""
+
     payment_id: str
     version: int
     booking_id: str
@@ -229,6 +242,8 @@ class PaymentState(EventData):
     provider: str
     provider_reference: str | None = None
     failure: str | None = None
+    disputed: int = 0
+    disputes: list[DisputeState] = []
 
 
 class RefundRequest(EventData):
@@ -277,6 +292,7 @@ REGISTRY: dict[str, type[EventData]] = {
     "PaymentSucceeded": PaymentState,
     "PaymentFailed": PaymentState,
     "PaymentRefunded": PaymentState,
+    "PaymentDisputed": PaymentState,
     "RefundRequested": RefundRequest,
     "UserRegistered": UserState,
     "UserLoggedIn": UserState,

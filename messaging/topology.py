@@ -18,6 +18,7 @@ SUBSCRIPTIONS: dict[str, tuple[str, ...]] = {
     "inventory.venues": ("VenueCreated", "VenueUpdated"),
     "inventory.payments": ("PaymentSucceeded", "PaymentFailed", "PaymentRefunded"),
     "payments.refunds": ("RefundRequested",),
+    "payments.bookings": ("BookingExpired", "BookingCancelled", "BookingFailed"),
     "indexer.catalogue": (
         "VenueCreated",
         "VenueUpdated",

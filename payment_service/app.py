@@ -11,7 +11,7 @@ from messaging.consumer import Consumer
 from messaging.outbox import Relay
 from messaging.publisher import Publisher
 from messaging.topology import Topology
-from payment_service import consumers, http
+from payment_service import consumers, http, http_webhooks
 from payment_service.config import Settings
 from payment_service.handlers import Payments
 from payment_service.store import Store
@@ -20,10 +20,11 @@ from payment_service.webhooks import WebhookApplier, WebhookInbox
 from service_kit.app import open_kit, service_app
 from service_kit.clock import Clock, SystemClock
 from service_kit.mongo import open_database, ping
-from service_kit.tasks import background
+from service_kit.tasks import background, every
 
 # The largest body any route takes; a webhook is a few kilobytes.
 LARGEST_BODY = 256 * 1024
+MEASURED_EVERY_SECONDS = 15.0
 
 
 def create_app(settings: Settings, clock: Clock | None = None) -> FastAPI:
@@ -49,14 +50,18 @@ def create_app(settings: Settings, clock: Clock | None = None) -> FastAPI:
             yield
 
     app = service_app(name="payments", title="Marquee payments", lifespan=lifespan, max_body=LARGEST_BODY)
-    app.include_router(http.webhook_router)
+    # First: its paths would be taken for payment ids.
+    app.include_router(http_webhooks.router)
+    app.include_router(http_webhooks.admin_router)
     app.include_router(http.router)
     return app
 
 
 @asynccontextmanager
 async def worker(settings: Settings, clock: Clock | None = None) -> AsyncIterator[None]:
-    """Applies webhooks, makes refunds, publishes events, and asks the gateway about payments left pending."""
+    """Applies webhooks, makes refunds, publishes events; asks the gateway about payments left pending, and cancels the
+    intents of bookings that are over.
+    """
     clock = clock or SystemClock()
     topology = Topology(settings.namespace)
     amqp_url = settings.amqp_url.get_secret_value()
@@ -69,11 +74,14 @@ async def worker(settings: Settings, clock: Clock | None = None) -> AsyncIterato
         await store.prepare()
         payments = Payments(store, provider, clock, settings.reconcile_after)
         attend = asyncio.Event()
-        applier = WebhookApplier(store, provider, payments, clock, attend)
+        applier = WebhookApplier(store, provider, payments, clock, attend, hints=settings.webhooks_are_hints)
         await stack.enter_async_context(Relay([store.payments], publisher).running())
         await stack.enter_async_context(background("webhooks", applier.run))
         await stack.enter_async_context(background("webhooks:watch", applier.watch))
-        attendant = consumers.attendant(payments, attend, settings.reconcile_every_seconds)
-        await stack.enter_async_context(background("attendant", attendant))
-        await stack.enter_async_context(Consumer(amqp_url, topology, consumers.refunds(payments)).running())
+        attendants = consumers.attendants(payments, attend, settings.reconcile_every_seconds)
+        await stack.enter_async_context(background("attendants", attendants))
+        measure = partial(every, MEASURED_EVERY_SECONDS, consumers.gauges(store, clock))
+        await stack.enter_async_context(background("gauges", measure))
+        for subscription in (consumers.refunds(payments), consumers.bookings(payments, attend)):
+            await stack.enter_async_context(Consumer(amqp_url, topology, subscription).running())
         yield

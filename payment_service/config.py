@@ -31,6 +31,9 @@ class Settings(GatewaySettings):
     reconcile_after_seconds: float = 15.0
     reconcile_every_seconds: float = 5.0
 
+    # Whether a webhook is only a reason to ask the gateway, whose answer is then taken in. It costs a call for each.
+    webhooks_are_hints: bool = False
+
     @property
     def reconcile_after(self) -> timedelta:
         return timedelta(seconds=self.reconcile_after_seconds)

@@ -1,13 +1,23 @@
-"""What the worker does: refunds asked for by events, and payments that are due to be looked after."""
+"""What the worker does: what events ask of payments, and payments that are due to be looked after."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+
+from prometheus_client import Gauge
 
 from messaging.consumer import Subscription
 from messaging.envelope import Event
-from messaging.events import RefundRequest
+from messaging.events import BookingState, RefundRequest
 from payment_service.handlers import Payments
+from payment_service.store import Store
+from service_kit.clock import Clock
 from service_kit.tasks import woken
+
+BOOKINGS_A_BATCH = 200
+# Payments looked after at once: most of the time goes by at the gateway.
+ATTENDANTS = 8
+DUE = Gauge("marquee_payments_due", "Payments that are due to be looked after", multiprocess_mode="mostrecent")
+REFUNDS = Gauge("marquee_refunds_pending", "Payments with a refund under way", multiprocess_mode="mostrecent")
 
 
 def refunds(payments: Payments) -> Subscription:
@@ -23,14 +33,39 @@ def refunds(payments: Payments) -> Subscription:
     return Subscription("payments.refunds", handlers={"RefundRequested": refund}, prefetch=10)
 
 
-def attendant(payments: Payments, wake: asyncio.Event, every_seconds: float) -> Callable[[], Awaitable[None]]:
+def bookings(payments: Payments, wake: asyncio.Event) -> Subscription:
+    """Bookings that are over: nobody may pay for them any more. `wake` is set for the attendants."""
+
+    async def close(events: Sequence[Event[BookingState]]) -> None:
+        await payments.close_bookings(list({event.data.booking_id for event in events}))
+        wake.set()
+
+    return Subscription("payments.bookings", batch=close, prefetch=BOOKINGS_A_BATCH)
+
+
+def attendants(payments: Payments, wake: asyncio.Event, every_seconds: float) -> Callable[[], Awaitable[None]]:
     """A loop over the payments that are due, each time `wake` is set and every so often."""
+
+    async def attend_while_due() -> None:
+        while await payments.attend():
+            pass
 
     async def attend_for_ever() -> None:
         while True:
             wake.clear()
-            while await payments.attend():
-                pass
+            async with asyncio.TaskGroup() as group:
+                for _ in range(ATTENDANTS):
+                    group.create_task(attend_while_due())
             await woken(wake, every_seconds)
 
     return attend_for_ever
+
+
+def gauges(store: Store, clock: Clock) -> Callable[[], Awaitable[None]]:
+    """Counts what waits, for the metrics."""
+
+    async def measure() -> None:
+        DUE.set(await store.count_due(clock.now()))
+        REFUNDS.set(await store.count_pending_refunds())
+
+    return measure

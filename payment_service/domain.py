@@ -8,13 +8,21 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Literal, get_args
 
-from payment_service.errors import AmountDiffers, NotRefundable, RefundDiffers, RefundTooLarge
+from payment_service.disputes import Dispute, DisputeReport, opened
+from payment_service.errors import (
+    AmountDiffers,
+    MoneyDisputed,
+    NotRefundable,
+    RefundDiffers,
+    RefundReturned,
+    RefundTooLarge,
+)
 from service_kit.errors import Invalid
 
 Status = Literal["pending", "completed", "failed", "cancelled", "refunded"]
 RefundStatus = Literal["pending", "succeeded", "failed"]
 Outcome = Literal["succeeded", "failed", "cancelled", "open"]
-Happening = Literal["PaymentRequested", "PaymentSucceeded", "PaymentFailed", "PaymentRefunded"]
+Happening = Literal["PaymentRequested", "PaymentSucceeded", "PaymentFailed", "PaymentRefunded", "PaymentDisputed"]
 
 # Each with what leads there. `docs/states.md` is made of it.
 REASONS: dict[tuple[Status, Status], str] = {
@@ -54,6 +62,7 @@ class RefundReport:
     amount: int
     status: RefundStatus
     refund_id: str | None = None
+    currency: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +71,10 @@ class ChargeReport:
 
     intent: str
     refunded: int
+    currency: str | None = None
 
 
-Report = IntentReport | RefundReport | ChargeReport
+Report = IntentReport | RefundReport | ChargeReport | DisputeReport
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +100,7 @@ class Refund:
 class Payment:
     """One booking's payment. `due_at`: when the worker must look after it, None when nothing is left to do.
 
+    `cancel_intent`: the intent must not succeed any more, and is still to be cancelled at the gateway.
     `unread_refunds`: a total of refunds that the gateway told of and that is more than we know, so that its list of
     them must be read; else 0.
     """
@@ -112,6 +123,7 @@ class Payment:
     cancel_intent: bool = False
     unread_refunds: int = 0
     refunds: tuple[Refund, ...] = ()
+    disputes: tuple[Dispute, ...] = ()
 
     @property
     def refunded(self) -> int:
@@ -120,8 +132,22 @@ class Payment:
 
     @property
     def refundable(self) -> int:
-        """What is left to refund, refunds under way taken off."""
+        """What is left to refund: refunds under way, and what disputes have taken, are off."""
+        return max(0, self.unrefunded - self.disputed)
+
+    @property
+    def unrefunded(self) -> int:
         return self.amount - sum(refund.amount for refund in self.refunds if refund.status != "failed")
+
+    @property
+    def disputed(self) -> int:
+        """Minor units that the buyer's bank has taken back, or is about to."""
+        return sum(dispute.taken for dispute in self.disputes)
+
+    @property
+    def closed(self) -> bool:
+        """Whether no money is wanted any more, none having come yet."""
+        return self.status == "cancelled" or (self.status == "pending" and self.cancel_intent)
 
     @property
     def open_refunds(self) -> list[Refund]:
@@ -150,11 +176,17 @@ class Payment:
             return None
         return self._changed(now, reference=reference, client_secret=client_secret)
 
+    def closing(self, now: datetime) -> "Change | None":
+        """No money is wanted any more: the intent is to be cancelled. None where it is, or is no longer open."""
+        if self.status != "pending" or self.cancel_intent:
+            return None
+        return self._changed(now, cancel_intent=True, due_at=now)
+
     def with_refund(self, refund_id: str, amount: int | None, reason: str, now: datetime) -> "Change | None":
         """Claim `amount` (None: all that is left) for a refund; None where this refund is known already.
 
-        One that the gateway refused outright is tried afresh. Raises NotRefundable, RefundTooLarge, RefundDiffers,
-        Invalid.
+        One that the gateway refused outright is tried afresh. Raises NotRefundable, RefundTooLarge, MoneyDisputed,
+        RefundDiffers, Invalid.
         """
         known = self.refund(refund_id)
         if known and amount not in {None, known.amount}:
@@ -165,7 +197,10 @@ class Payment:
             raise NotRefundable(f"The payment is {self.status}: there is nothing to refund", payment_status=self.status)
         if amount is not None and amount > self.amount:
             raise Invalid(f"Only {self.amount} was paid", faults=[("/amount", f"at most {self.amount}")])
-        if self.refundable <= 0 or (amount or 0) > self.refundable:
+        wanted = max(1, amount or 0)
+        if self.refundable < wanted <= self.unrefunded:
+            raise MoneyDisputed(refundable=self.refundable, disputed=self.disputed, currency=self.currency)
+        if self.refundable < wanted:
             raise RefundTooLarge(refundable=self.refundable, currency=self.currency)
         refund = Refund(refund_id, amount or self.refundable, reason, "pending", now)
         others = (each for each in self.refunds if each is not known)
@@ -173,13 +208,21 @@ class Payment:
         return self._changed(now, refunds=(*others, refund), due_at=now + ATTENDED_AGAIN)
 
     def learn(self, report: Report, now: datetime) -> "Change | None":
-        """Take in a report; None where it says nothing new. Raises AmountDiffers for a success over another sum."""
+        """Take in a report; None where it says nothing new.
+
+        Raises AmountDiffers for another sum or currency than can be, RefundReturned.
+        """
         match report:
             case IntentReport():
                 return self._learn_intent(report, now)
             case RefundReport():
+                self._require_part(report.amount, report.currency)
                 return self._learn_refund(report, now)
+            case DisputeReport():
+                self._require_part(report.amount, report.currency)
+                return self._learn_dispute(report, now)
             case ChargeReport():
+                self._require_part(report.refunded, report.currency)
                 if report.refunded <= max(self.refunded, self.unread_refunds):
                     return None
                 return self._changed(now, unread_refunds=report.refunded, due_at=now)
@@ -188,11 +231,10 @@ class Payment:
         """The gateway's list of refunds was taken in, after it had told of `told` and of no more since."""
         if not self.unread_refunds or self.unread_refunds != told:
             return None
-        read = replace(self, unread_refunds=0)
-        return read._changed(now, due_at=self.due_at if read.unattended else None)
+        return self._changed(now, unread_refunds=0)
 
     def _learn_intent(self, report: IntentReport, now: datetime) -> "Change | None":
-        reference = self.reference or report.intent
+        reference = self.reference or report.intent or None
         match report.outcome:
             case "succeeded" if self._may_become("completed"):
                 if report.amount not in {None, self.amount} or report.currency not in {None, self.currency}:
@@ -211,16 +253,21 @@ class Payment:
                 )
             case "cancelled" if self._may_become("cancelled"):
                 return self._changed(
-                    now, "PaymentFailed", status="cancelled", reference=reference, failure=report.failure, due_at=None
+                    now,
+                    "PaymentFailed",
+                    status="cancelled",
+                    reference=reference,
+                    failure=report.failure,
+                    cancel_intent=False,
                 )
             case "cancelled" if self.cancel_intent:
-                return self._changed(now, cancel_intent=False, due_at=now if self.unread_refunds else None)
+                return self._changed(now, cancel_intent=False)
         return None
 
     def _may_become(self, status: Status) -> bool:
         return status in TRANSITIONS[self.status]
 
-    def _completed(self, reference: str, now: datetime) -> "Change":
+    def _completed(self, reference: str | None, now: datetime) -> "Change":
         done = self._changed(
             now,
             "PaymentSucceeded",
@@ -228,7 +275,7 @@ class Payment:
             reference=reference,
             failure=None,
             cancel_intent=False,
-            due_at=now if self.open_refunds or self.unread_refunds else None,
+            due_at=now,
         )
         if not self.refunded:
             return done
@@ -239,14 +286,30 @@ class Payment:
     def _learn_refund(self, report: RefundReport, now: datetime) -> "Change | None":
         known = self._matching(report)
         if known is None:
-            if report.status == "failed":
-                return None
+            # One that failed is kept too: older news of it may still come.
             made = Refund(report.reference, report.amount, "made at the gateway", report.status, now, report.reference)
             return self._refunds_changed(now, (*self.refunds, made))
+        if known.amount != report.amount:
+            raise AmountDiffers(amount=known.amount, currency=self.currency)
+        if known.status == "succeeded" and report.status == "failed":
+            raise RefundReturned(refund_id=known.id)
         if known.status != "pending" or (report.status == "pending" and known.reference):
             return None
         settled = replace(known, status=report.status, reference=report.reference or known.reference)
         return self._refunds_changed(now, tuple(settled if refund is known else refund for refund in self.refunds))
+
+    def _learn_dispute(self, report: DisputeReport, now: datetime) -> "Change | None":
+        known = next((dispute for dispute in self.disputes if dispute.reference == report.reference), None)
+        dispute = known.learnt(report, now) if known else opened(report, now)
+        if dispute == known:
+            return None
+        disputes = [dispute, *(each for each in self.disputes if each is not known)]
+        in_order = tuple(sorted(disputes, key=lambda each: (each.opened_at, each.reference)))
+        return self._changed(now, "PaymentDisputed", disputes=in_order)
+
+    def _require_part(self, amount: int, currency: str | None) -> None:
+        if amount > self.amount or currency not in {None, self.currency}:
+            raise AmountDiffers(amount=self.amount, currency=self.currency)
 
     def _matching(self, report: RefundReport) -> Refund | None:
         for refund in self.refunds:
@@ -256,16 +319,17 @@ class Payment:
 
     def _refunds_changed(self, now: datetime, refunds: tuple[Refund, ...]) -> "Change":
         changed = replace(self, refunds=refunds)
-        due_at = self.due_at if changed.unattended else None
         # Refunds of a payment that we don't know to be captured count once we do.
         if self.status not in {"completed", "refunded"} or changed.refunded <= self.refunded:
-            return changed._changed(now, due_at=due_at)
+            return changed._changed(now)
         status = "refunded" if changed.refunded >= self.amount else self.status
-        return changed._changed(now, "PaymentRefunded", status=status, due_at=due_at)
+        return changed._changed(now, "PaymentRefunded", status=status)
 
     def _changed(self, now: datetime, *happened: Happening, **fields: object) -> "Change":
         # mypy can't check the fields of `replace` through **; all callers stand above.
         payment = replace(self, version=self.version + 1, updated_at=now, **fields)  # type: ignore[arg-type]
+        due_at = (payment.due_at or now + ATTENDED_AGAIN) if payment.unattended else None
+        payment = replace(payment, due_at=due_at)
         return Change(self.version, payment, tuple((type_, payment) for type_ in happened))
 
 

@@ -23,6 +23,12 @@ class RefundTooLarge(Conflict):
     slug, title = "refund-too-large", "This is more than what is left to refund"
 
 
+class MoneyDisputed(Conflict):
+    """`refundable` is what is left beside the `disputed` money, which must not go back twice."""
+
+    slug, title = "payment-disputed", "The buyer's bank has taken this money back, or may"
+
+
 class RefundDiffers(Conflict):
     """`amount` is that of the refund that is there."""
 
@@ -31,6 +37,32 @@ class RefundDiffers(Conflict):
 
 class RefundRefused(Conflict):
     slug, title = "refund-refused", "The payment gateway refused the refund"
+
+
+class RefundReturned(Conflict):
+    """`refund_id` had arrived by all we knew. A person has to pay the buyer in another way."""
+
+    slug, title = "refund-returned", "The buyer's bank sent a refund back after it had succeeded"
+
+
+class PaymentClosed(Conflict):
+    """The booking is over, or the payment was cancelled."""
+
+    slug, title = "payment-closed", "No more money is taken for this booking"
+
+
+class NotCancellable(Conflict):
+    slug, title = "payment-not-cancellable", "The money was taken: it can only be refunded"
+
+
+class WebhookNotFound(NotFound):
+    slug, title = "webhook-not-found", "There is no such webhook event"
+
+
+class NotReplayable(Conflict):
+    """`state` is what became of it."""
+
+    slug, title = "webhook-not-replayable", "Only an event that failed or matched no payment is replayed"
 
 
 class GatewayRefused(Invalid):

@@ -1,13 +1,15 @@
 """The use cases of payments, one method each."""
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
 from messaging.envelope import Event, new_event
-from messaging.events import PaymentState
-from payment_service.domain import Change, Payment, Refund, RefundReport, Report
-from payment_service.errors import PaymentNotFound, RefundRefused
+from messaging.events import DisputeState, PaymentState
+from payment_service.disputes import DisputeReport
+from payment_service.domain import Change, ChargeReport, IntentReport, Payment, Refund, RefundReport, Report
+from payment_service.errors import GatewayRefused, NotCancellable, PaymentClosed, PaymentNotFound, RefundRefused
 from payment_service.provider import Provider
 from payment_service.store import Store
 from service_kit.auth import Principal
@@ -39,8 +41,9 @@ class Payments:
         self._reconcile_after = reconcile_after
 
     async def open(self, order: Order, payment_id: str) -> tuple[Payment, bool]:
-        """The payment of a booking with its intent, and whether it is new. Raises AmountDiffers, GatewayRefused.
+        """The payment of a booking with its intent, and whether it is new.
 
+        Raises AmountDiffers, GatewayRefused, and PaymentClosed where no money is wanted any more.
         The payment is written before the gateway is asked, and the gateway is asked under the payment's id: whoever
         repeats this after a crash, at whatever step, ends up with the same intent.
         """
@@ -49,12 +52,20 @@ class Payments:
         if not created:
             payment = _found(await self._store.of_booking(order.booking_id))
             payment.require_same(order.user_id, order.amount, order.currency)
-        if payment.client_secret is None:
-            intent = await self._provider.create_intent(payment)
-            payment = await self._update(
-                payment, lambda it: it.attached(intent.reference, intent.client_secret, self._clock.now())
-            )
+        # After it was written: whoever closes the booking meanwhile either sees the payment, or is seen here.
+        payment = await self._close_if_over(payment)
+        if payment.client_secret is None and not payment.closed:
+            payment = await self._attach(payment)
+        if payment.closed:
+            raise PaymentClosed
         return payment, created
+
+    async def _attach(self, payment: Payment) -> Payment:
+        """Make the intent, or get hold of the one that was made for this payment before."""
+        intent = await self._provider.create_intent(payment)
+        return await self._update(
+            payment, lambda it: it.attached(intent.reference, intent.client_secret, self._clock.now())
+        )
 
     async def get(self, payment_id: str, reader: Principal) -> Payment:
         """Raises PaymentNotFound, also where it belongs to somebody else."""
@@ -63,11 +74,40 @@ class Payments:
             raise PaymentNotFound
         return payment
 
+    async def newest(self, booking_id: str | None, before: str | None, limit: int) -> list[Payment]:
+        """Payments, newest first, of one booking or of all."""
+        return await self._store.newest(booking_id, before, limit)
+
+    async def cancel(self, payment_id: str) -> Payment:
+        """Take no money any more. Raises PaymentNotFound, and NotCancellable where it was taken.
+
+        While the gateway is down, or is at work on the intent, the payment stays pending and the worker sees to it.
+        """
+        payment = await self._close(_found(await self._store.get(payment_id)))
+        if payment.status == "pending":
+            try:
+                payment = await self._cancel_intent(payment)
+            except Unavailable:
+                log.warning("cancellation_waits_for_the_gateway", payment_id=payment_id)
+        if payment.status in {"completed", "refunded"}:
+            raise NotCancellable(payment_status=payment.status)
+        return payment
+
+    async def close_bookings(self, booking_ids: Sequence[str]) -> None:
+        """These bookings are over: their intents must not succeed any more, also those not made yet.
+
+        It is remembered first and their payments are looked up second, just the other way round than in `open`.
+        """
+        await self._store.close_bookings(booking_ids, self._clock.now())
+        pending = await self._store.pending_of(booking_ids)
+        await asyncio.gather(*map(self._close, pending))
+
     async def refund(self, payment_id: str, refund_id: str, amount: int | None, reason: str) -> tuple[Payment, Refund]:
         """Refund a part, or all that is left; once per `refund_id`.
 
         The claim on the money is written first. While the gateway is down the refund stays pending, and the worker
-        sees it through. Raises PaymentNotFound, NotRefundable, RefundTooLarge, RefundDiffers, RefundRefused.
+        sees it through. Raises PaymentNotFound, NotRefundable, RefundTooLarge, MoneyDisputed, RefundDiffers,
+        RefundRefused.
         """
         payment = _found(await self._store.get(payment_id))
         payment = await self._update(payment, lambda it: it.with_refund(refund_id, amount, reason, self._clock.now()))
@@ -89,6 +129,21 @@ class Payments:
         await self._learn(payment, report)
         return True
 
+    async def ask(self, report: Report) -> Report:
+        """What the gateway itself says now of what `report` is about. Raises GatewayRefused, RefundRefused.
+
+        The total of a charge is given as it is: it only makes us read the gateway's list of refunds.
+        """
+        match report:
+            case IntentReport():
+                return await self._provider.get_intent(report.intent)
+            case RefundReport():
+                return await self._provider.get_refund(report.reference)
+            case DisputeReport():
+                return await self._provider.get_dispute(report.reference)
+            case ChargeReport():
+                return report
+
     async def attend(self) -> bool:
         """Look after one payment that is due: cancel its intent, send or ask for refunds, ask how it stands.
 
@@ -106,8 +161,9 @@ class Payments:
         return True
 
     async def _attend_to(self, payment: Payment) -> Payment:
-        if payment.reference and payment.cancel_intent:
-            payment = await self._learn(payment, await self._provider.cancel_intent(payment.reference))
+        payment = await self._close_if_over(payment)
+        if payment.cancel_intent:
+            payment = await self._cancel_intent(payment)
         elif payment.reference and payment.status == "pending":
             payment = await self._learn(payment, await self._provider.get_intent(payment.reference))
         if payment.reference and (told := payment.unread_refunds):
@@ -117,6 +173,27 @@ class Payments:
         for refund in payment.open_refunds:
             payment = await self._send_refund(payment, refund.id)
         return payment
+
+    async def _close_if_over(self, payment: Payment) -> Payment:
+        if payment.status == "pending" and await self._store.is_closed(payment.booking_id):
+            return await self._close(payment)
+        return payment
+
+    async def _close(self, payment: Payment) -> Payment:
+        return await self._update(payment, lambda it: it.closing(self._clock.now()))
+
+    async def _cancel_intent(self, payment: Payment) -> Payment:
+        """Cancel the intent at the gateway, and learn what became of it where that came too late.
+
+        An intent that was not noted down may have been made all the same, by a process that died then: it is made
+        again, which gives the same one.
+        """
+        if payment.reference is None:
+            try:
+                payment = await self._attach(payment)
+            except GatewayRefused:
+                return await self._learn(payment, IntentReport("", "cancelled", failure="gateway-refused"))
+        return await self._learn(payment, await self._provider.cancel_intent(payment.reference or ""))
 
     async def _send_refund(self, payment: Payment, refund_id: str) -> Payment:
         """Make the refund at the gateway, or ask how it stands there. A refusal gives the claim back."""
@@ -178,6 +255,8 @@ class Payments:
             provider=payment.provider,
             provider_reference=payment.reference,
             failure=payment.failure,
+            disputed=payment.disputed,
+            disputes=[DisputeState.model_validate(dispute, from_attributes=True) for dispute in payment.disputes],
         )
         return new_event(
             type_, source="payment_service", subject=payment.id, version=payment.version, data=state, clock=self._clock

@@ -2,20 +2,19 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from pydantic import Field
 
+from payment_service.disputes import Dispute, DisputeStatus
 from payment_service.domain import Payment, Refund, RefundStatus, Status
 from payment_service.handlers import Order, Payments
-from payment_service.webhooks import WebhookInbox
 from service_kit.auth import AdminOrService, Caller, Principal, ServiceOnly
 from service_kit.etags import answer_304, etag, not_modified
 from service_kit.idempotency import IdempotentRoute, resource_id
 from service_kit.models import Currency, Id, Line, Minor, Model, Moment
+from service_kit.pages import Page, PageRequest, cut, link_next
 
 router = APIRouter(prefix="/api/v1/payments", tags=["payments"], route_class=IdempotentRoute)
-# Without idempotency keys: anybody may call it, and an event has its own id.
-webhook_router = APIRouter(prefix="/api/v1/payments", tags=["payments"])
 
 Charged = Annotated[Minor, Field(ge=1)]
 
@@ -43,8 +42,23 @@ class RefundAnswer(Model):
     requested_at: Moment
 
 
+class DisputeAnswer(Model):
+    """`disputeId` is the gateway's; `taken` what of `amount` we can't count on."""
+
+    dispute_id: str
+    amount: int
+    taken: int
+    reason: str
+    status: DisputeStatus
+    opened_at: Moment
+    closed_at: Moment | None
+
+
 class PaymentAnswer(Model):
-    """`paymentIntent` is the gateway's id; `clientSecret`, for the payer alone, confirms it there."""
+    """`paymentIntent` is the gateway's id; `clientSecret`, for the payer alone, confirms it there.
+
+    `cancelling`: the intent is being cancelled at the gateway. `disputes` are for admins and services.
+    """
 
     payment_id: str
     booking_id: str
@@ -58,7 +72,9 @@ class PaymentAnswer(Model):
     payment_intent: str | None
     client_secret: str | None
     failure: str | None
+    cancelling: bool
     refunds: list[RefundAnswer]
+    disputes: list[DisputeAnswer] | None
     version: int
     created_at: Moment
     updated_at: Moment
@@ -72,10 +88,6 @@ class RefundMade(RefundAnswer):
     currency: str
     refunded: int
     payment_status: Status
-
-
-class Received(Model):
-    received: bool = True
 
 
 @router.post("", status_code=201, response_model=PaymentAnswer)
@@ -92,6 +104,22 @@ async def open_payment(
     return _answer(payment, caller)
 
 
+@router.get("", response_model=Page[PaymentAnswer])
+async def list_payments(
+    request: Request,
+    response: Response,
+    caller: AdminOrService,
+    paging: PageRequest,
+    booking_id: Annotated[Id | None, Query(alias="bookingId")] = None,
+) -> Page[PaymentAnswer]:
+    """Payments, newest first; that of one booking, where it is given."""
+    position = paging.after(str)
+    rows = await _payments(request).newest(booking_id, position[0] if position else None, paging.limit + 1)
+    page, next_cursor = cut(rows, paging.limit, lambda payment: [payment.id])
+    link_next(request, response, next_cursor)
+    return Page(items=[_answer(payment, caller) for payment in page], next_cursor=next_cursor)
+
+
 @router.get("/{payment_id}", response_model=PaymentAnswer)
 async def get_payment(
     payment_id: str, request: Request, response: Response, caller: Caller
@@ -102,6 +130,17 @@ async def get_payment(
     if not_modified(request, tag):
         return answer_304(tag)
     response.headers["ETag"] = tag
+    return _answer(payment, caller)
+
+
+@router.post("/{payment_id}/cancel", response_model=PaymentAnswer)
+async def cancel_payment(
+    payment_id: str, request: Request, response: Response, caller: AdminOrService
+) -> PaymentAnswer:
+    """Take no money any more; 202 while the gateway has not cancelled the intent yet. Repeats are harmless."""
+    payment = await _payments(request).cancel(payment_id)
+    response.status_code = 202 if payment.status == "pending" else 200
+    response.headers["ETag"] = etag(payment.version)
     return _answer(payment, caller)
 
 
@@ -120,14 +159,6 @@ async def refund_payment(
         refunded=payment.refunded,
         payment_status=payment.status,
     )
-
-
-@webhook_router.post("/webhook", response_model=Received)
-async def receive_webhook(request: Request) -> Received:
-    """The gateway's events: `Stripe-Signature` over the raw body; 200 only once the event is stored."""
-    inbox: WebhookInbox = request.app.state.webhooks
-    await inbox.receive(await request.body(), request.headers.get("stripe-signature"))
-    return Received()
 
 
 def _payments(request: Request) -> Payments:
@@ -150,7 +181,9 @@ def _answer(payment: Payment, reader: Principal) -> PaymentAnswer:
         payment_intent=payment.reference,
         client_secret=payment.client_secret if may_pay else None,
         failure=payment.failure,
+        cancelling=payment.cancel_intent,
         refunds=[_refund(refund) for refund in payment.refunds],
+        disputes=[_dispute(dispute) for dispute in payment.disputes] if reader.privileged else None,
         version=payment.version,
         created_at=payment.created_at,
         updated_at=payment.updated_at,
@@ -164,4 +197,16 @@ def _refund(refund: Refund) -> RefundAnswer:
         reason=refund.reason,
         status=refund.status,
         requested_at=refund.requested_at,
+    )
+
+
+def _dispute(dispute: Dispute) -> DisputeAnswer:
+    return DisputeAnswer(
+        dispute_id=dispute.reference,
+        amount=dispute.amount,
+        taken=dispute.taken,
+        reason=dispute.reason,
+        status=dispute.status,
+        opened_at=dispute.opened_at,
+        closed_at=dispute.closed_at,
     )

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from payment_service.disputes import DisputeReport
 from payment_service.domain import IntentReport, Payment, Refund, RefundReport, Report, WebhookEvent
 
 
@@ -33,6 +34,8 @@ class Provider(Protocol):
         """The same refund for the same refund id. Raises RefundRefused."""
 
     async def get_refund(self, reference: str) -> RefundReport: ...
+
+    async def get_dispute(self, reference: str) -> DisputeReport: ...
 
     async def list_refunds(self, intent: str) -> list[RefundReport]: ...
 

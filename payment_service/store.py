@@ -1,17 +1,18 @@
 """Payments and webhook events in MongoDB: the only file that knows it.
 
-payments: `{_id, version, bookingId, …, refunds[], dueAt, outbox[]}`; every change is one update on the version it was
-made from, with its events in it. webhook_events: `{_id: the gateway's event id, type, body, state, tries, dueAt}`.
+payments: `{_id, version, bookingId, …, refunds[], disputes[], dueAt, outbox[]}`; every change is one update on the
+version it was made from, with its events in it. webhook_events: `{_id: the gateway's event id, type, body, state,
+tries, dueAt}`. closed_bookings: `{_id: booking id, at}`, bookings that want no money any more.
 """
 
 import asyncio
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from pydantic.alias_generators import to_camel
-from pymongo import ASCENDING, ReturnDocument
+from pymongo import ASCENDING, DESCENDING, ReturnDocument, UpdateOne
 from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.errors import DuplicateKeyError
 from pymongo.write_concern import WriteConcern
@@ -19,13 +20,20 @@ from pymongo.write_concern import WriteConcern
 from messaging.envelope import Event
 from messaging.events import PaymentState
 from messaging.outbox import outbox_entry
+from payment_service.disputes import Dispute
 from payment_service.domain import Change, IntentReport, Payment, Refund, Report, WebhookEvent
 from service_kit.mongo import Database, Document
 
 EventState = Literal["received", "applied", "ignored", "unmatched", "failed"]
+# What people should see, and can have applied again.
+LeftState = Literal["failed", "unmatched"]
 PaymentEvents = Sequence[Event[PaymentState]]
 # Gateways repeat a webhook for days; after months its event is of no more use.
 EVENTS_KEPT = timedelta(days=90)
+# A hold lasts minutes: after days nobody opens a payment for its booking any more.
+CLOSED_KEPT = timedelta(days=7)
+# What a payment has lists of.
+PARTS: dict[str, type[Refund] | type[Dispute]] = {"refunds": Refund, "disputes": Dispute}
 WIRE_NAMES = {field.name: "_id" if field.name == "id" else to_camel(field.name) for field in fields(Payment)}
 
 
@@ -38,21 +46,47 @@ class ClaimedEvent:
     due_at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class StoredEvent:
+    """A webhook event and what became of it; `error` says why it failed, or was put off."""
+
+    id: str
+    type: str
+    state: EventState
+    tries: int
+    error: str
+    received_at: datetime
+    finished_at: datetime | None
+
+
 class Store:
     def __init__(self, database: Database) -> None:
         self.payments: AsyncCollection[Document] = database["payments"]
         self._events: AsyncCollection[Document] = database["webhook_events"]
+        self._closed: AsyncCollection[Document] = database["closed_bookings"]
         # Claims and marks on stored events: one that is lost in a failover only has an event applied again.
         self._marks = self._events.with_options(write_concern=WriteConcern(w=1))
 
     async def prepare(self) -> None:
-        """Indexes: one payment per booking; a webhook finds its payment; the worker finds what is due."""
+        """Indexes: one payment per booking; a webhook finds its payment; the worker finds what is due.
+
+        Those on states hold only the few documents that are in them.
+        """
         await self.payments.create_index("bookingId", unique=True)
         await self.payments.create_index(
             "reference", unique=True, partialFilterExpression={"reference": {"$type": "string"}}
         )
         await self.payments.create_index("dueAt", partialFilterExpression={"dueAt": {"$type": "date"}})
+        await self.payments.create_index(
+            "refunds.status", partialFilterExpression={"refunds.status": "pending"}, name="refunds_pending"
+        )
         await self._events.create_index("dueAt", partialFilterExpression={"state": "received"})
+        await self._events.create_index(
+            [("state", ASCENDING), ("finishedAt", DESCENDING), ("_id", DESCENDING)],
+            partialFilterExpression={"state": {"$in": get_args(LeftState)}},
+            name="left",
+        )
+        await self._closed.create_index("at", expireAfterSeconds=int(CLOSED_KEPT.total_seconds()))
         await self._events.create_index("finishedAt", expireAfterSeconds=int(EVENTS_KEPT.total_seconds()))
 
     async def add(self, payment: Payment, events: PaymentEvents) -> bool:
@@ -77,6 +111,33 @@ class Store:
 
     async def of_booking(self, booking_id: str) -> Payment | None:
         return _payment(await self.payments.find_one({"bookingId": booking_id}))
+
+    async def newest(self, booking_id: str | None, before: str | None, limit: int) -> list[Payment]:
+        """Payments (of one booking, where it is given), newest first: their ids are in the order of time."""
+        wanted: Document = {"bookingId": booking_id} if booking_id else {}
+        if before:
+            wanted["_id"] = {"$lt": before}
+        found = self.payments.find(wanted, sort=[("_id", DESCENDING)], limit=limit)
+        return [_of(document) async for document in found]
+
+    async def close_bookings(self, booking_ids: Sequence[str], now: datetime) -> None:
+        """Remember that these want no money any more; a repeat remembers it for longer."""
+        notes = [UpdateOne({"_id": each}, {"$set": {"at": now}}, upsert=True) for each in booking_ids]
+        await self._closed.bulk_write(notes, ordered=False)
+
+    async def is_closed(self, booking_id: str) -> bool:
+        return await self._closed.find_one({"_id": booking_id}, {"_id": 1}) is not None
+
+    async def pending_of(self, booking_ids: Sequence[str]) -> list[Payment]:
+        wanted = {"bookingId": {"$in": list(booking_ids)}, "status": "pending"}
+        return [_of(document) async for document in self.payments.find(wanted)]
+
+    async def count_due(self, now: datetime) -> int:
+        return await self.payments.count_documents({"dueAt": {"$lte": now}})
+
+    async def count_pending_refunds(self) -> int:
+        """Payments with a refund that is under way."""
+        return await self.payments.count_documents({"refunds.status": "pending"})
 
     async def of_report(self, report: Report) -> Payment | None:
         """The payment a report is about: by the gateway's reference, or by our own id where that isn't stored yet."""
@@ -139,6 +200,27 @@ class Store:
     async def retry_event(self, claimed: ClaimedEvent, at: datetime, error: str) -> None:
         await self._marks.update_one(_same(claimed), {"$set": {"dueAt": at, "error": error}})
 
+    async def events_left(self, state: LeftState, after: tuple[datetime, str] | None, limit: int) -> list[StoredEvent]:
+        """Events that came to nothing, the latest first, from a position on."""
+        wanted: Document = {"state": state}
+        if after:
+            at, last = after
+            wanted["$or"] = [{"finishedAt": {"$lt": at}}, {"finishedAt": at, "_id": {"$lt": last}}]
+        order = [("finishedAt", DESCENDING), ("_id", DESCENDING)]
+        found = self._events.find(wanted, {"body": 0}, sort=order, limit=limit)
+        return [_stored(document) async for document in found]
+
+    async def event(self, event_id: str) -> StoredEvent | None:
+        document = await self._events.find_one({"_id": event_id}, {"body": 0})
+        return _stored(document) if document else None
+
+    async def replay_event(self, event_id: str, now: datetime) -> None:
+        """Let the worker apply an event that came to nothing once more."""
+        await self._events.update_one(
+            {"_id": event_id, "state": {"$in": get_args(LeftState)}},
+            {"$set": {"state": "received", "dueAt": now, "tries": 0}, "$unset": {"finishedAt": 1, "error": 1}},
+        )
+
     async def watch_events(self, wake: asyncio.Event) -> None:
         """Set `wake` whenever an event is stored; for ever."""
         pipeline: list[Document] = [{"$match": {"operationType": "insert"}}, {"$project": {"_id": 1}}]
@@ -154,15 +236,35 @@ def _same(claimed: ClaimedEvent) -> Document:
 
 def _document(payment: Payment) -> Document:
     values = {wire: getattr(payment, name) for name, wire in WIRE_NAMES.items()}
-    values["refunds"] = [{to_camel(name): value for name, value in asdict(each).items()} for each in payment.refunds]
+    for name in PARTS:
+        parts = [{to_camel(key): value for key, value in asdict(each).items()} for each in getattr(payment, name)]
+        values[name] = parts
     return values
 
 
 def _payment(document: Document | None) -> Payment | None:
-    if document is None:
-        return None
-    values: dict[str, Any] = {name: document[wire] for name, wire in WIRE_NAMES.items()}
-    values["refunds"] = tuple(
-        Refund(**{field.name: each[to_camel(field.name)] for field in fields(Refund)}) for each in document["refunds"]
-    )
+    return _of(document) if document is not None else None
+
+
+def _of(document: Document) -> Payment:
+    values: dict[str, Any] = {name: document[wire] for name, wire in WIRE_NAMES.items() if name not in PARTS}
+    for name, kind in PARTS.items():
+        # Payments of earlier versions have no disputes.
+        values[name] = tuple(_part(kind, each) for each in document.get(name, ()))
     return Payment(**values)
+
+
+def _part(kind: type[Refund] | type[Dispute], document: Document) -> Refund | Dispute:
+    return kind(**{name: document[to_camel(name)] for name in (field.name for field in fields(kind))})
+
+
+def _stored(document: Document) -> StoredEvent:
+    return StoredEvent(
+        document["_id"],
+        document["type"],
+        document["state"],
+        document["tries"],
+        document.get("error", ""),
+        document["receivedAt"],
+        document.get("finishedAt"),
+    )

@@ -9,10 +9,18 @@ import stripe
 from pydantic import SecretStr
 
 from payment_service.config import Settings
+from payment_service.disputes import DisputeReport
 from payment_service.domain import IntentReport, Payment, Refund, RefundReport, Report, WebhookEvent
 from payment_service.errors import GatewayRefused, RefundRefused
 from payment_service.provider import Intent
-from payment_service.stripe_webhook import intent_report, read_webhook, refund_report, report_of, to_stripe
+from payment_service.stripe_webhook import (
+    dispute_report,
+    intent_report,
+    read_webhook,
+    refund_report,
+    report_of,
+    to_stripe,
+)
 from service_kit.errors import Unavailable
 from service_kit.logs import get_logger
 
@@ -57,6 +65,7 @@ class StripeProvider:
     def __init__(self, client: stripe.StripeClient, secrets: Sequence[SecretStr]) -> None:
         self._intents = client.v1.payment_intents
         self._refunds = client.v1.refunds
+        self._disputes = client.v1.disputes
         self._secrets = secrets
 
     async def create_intent(self, payment: Payment) -> Intent:
@@ -114,6 +123,13 @@ class StripeProvider:
                 return refund_report((await self._refunds.retrieve_async(reference)).to_dict())
         except stripe.InvalidRequestError as error:
             raise RefundRefused(error.user_message) from error
+
+    async def get_dispute(self, reference: str) -> DisputeReport:
+        try:
+            with _outages():
+                return dispute_report((await self._disputes.retrieve_async(reference)).to_dict())
+        except stripe.InvalidRequestError as error:
+            raise GatewayRefused(error.user_message) from error
 
     async def list_refunds(self, intent: str) -> list[RefundReport]:
         try:

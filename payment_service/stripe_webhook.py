@@ -1,14 +1,16 @@
 """Stripe's webhooks: is one genuine and recent, and what does it say."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import stripe
 from pydantic import BaseModel, BeforeValidator, Field, SecretStr, ValidationError
 
+from payment_service.disputes import DisputeReport, DisputeStatus, Funds
 from payment_service.domain import ChargeReport, IntentReport, Outcome, RefundReport, RefundStatus, Report, WebhookEvent
 from payment_service.errors import BadWebhook
+from service_kit.models import MOST_MINOR
 
 OLDEST_SECONDS = 300
 # Clocks differ a little; the SDK itself lets any future date pass.
@@ -22,12 +24,37 @@ OUTCOMES: dict[str, Outcome] = {
 }
 REFUND_TYPES = {"refund.created", "refund.updated", "refund.failed", "charge.refund.updated"}
 REFUND_STATUSES: dict[str, RefundStatus] = {"succeeded": "succeeded", "failed": "failed", "canceled": "failed"}
+DISPUTE_TYPES: dict[str, Funds] = {
+    "charge.dispute.created": "untouched",
+    "charge.dispute.updated": "untouched",
+    "charge.dispute.closed": "untouched",
+    "charge.dispute.funds_withdrawn": "withdrawn",
+    "charge.dispute.funds_reinstated": "reinstated",
+}
+DISPUTE_STATUSES: dict[str, DisputeStatus] = {
+    "warning_needs_response": "inquiry",
+    "warning_under_review": "inquiry",
+    "warning_closed": "closed",
+    "prevented": "closed",
+    "needs_response": "needs_response",
+    "under_review": "under_review",
+    "won": "won",
+    "lost": "lost",
+}
 # Stripe charges these in hundredths, although ISO 4217 gives them no minor unit.
 IN_HUNDREDTHS = {"ISK", "UGX"}
 
-# An id, where Stripe may send the whole object instead.
-Reference = Annotated[str, BeforeValidator(lambda value: value.get("id") if isinstance(value, dict) else value)]
+Text = Annotated[str, Field(max_length=500)]
+ObjectId = Annotated[str, Field(min_length=1, max_length=255)]
+# The id of the intent, where Stripe may send the whole object instead; what was charged without one is none of ours.
+Intent = Annotated[
+    Annotated[str, Field(max_length=255)],
+    BeforeValidator(lambda value: value.get("id") if isinstance(value, dict) else value or ""),
+]
 Metadata = Annotated[dict[str, str], BeforeValidator(lambda value: value or {})]
+Amount = Annotated[int, Field(strict=True, ge=0, le=MOST_MINOR * 100)]
+# Seconds since 1970, as far as the year 9999.
+Moment = Annotated[int, Field(strict=True, ge=0, le=253_402_300_799)]
 
 
 class _Data(BaseModel):
@@ -40,29 +67,48 @@ class _Event(BaseModel):
     data: _Data
 
 
+class _Dated(BaseModel):
+    created: Moment | None = None
+
+
+class _Failure(BaseModel):
+    code: Text | None = None
+    decline_code: Text | None = None
+
+
 class _Intent(BaseModel):
-    id: str
+    id: ObjectId
     status: str | None = None
-    amount: int | None = None
+    amount: Amount | None = None
     currency: str | None = None
     metadata: Metadata = {}
-    last_payment_error: dict[str, Any] | None = None
-    cancellation_reason: str | None = None
+    last_payment_error: _Failure | None = None
+    cancellation_reason: Text | None = None
 
 
 class _Refund(BaseModel):
-    id: str
-    amount: int
+    id: ObjectId
+    amount: Annotated[Amount, Field(gt=0)]
     currency: str
     status: str
-    payment_intent: Reference
+    payment_intent: Intent
     metadata: Metadata = {}
 
 
 class _Charge(BaseModel):
-    amount_refunded: int
+    amount_refunded: Amount
     currency: str
-    payment_intent: Reference
+    payment_intent: Intent
+
+
+class _Dispute(BaseModel):
+    id: ObjectId
+    amount: Annotated[Amount, Field(gt=0)]
+    currency: str
+    status: str
+    reason: Text
+    created: Moment
+    payment_intent: Intent
 
 
 def to_stripe(amount: int, currency: str) -> int:
@@ -116,7 +162,11 @@ def report_of(event: WebhookEvent) -> Report | None:
         return refund_report(_object(event))
     if event.type == "charge.refunded":
         charge = _Charge.model_validate(_object(event))
-        return ChargeReport(charge.payment_intent, from_stripe(charge.amount_refunded, charge.currency))
+        return ChargeReport(
+            charge.payment_intent, from_stripe(charge.amount_refunded, charge.currency), charge.currency.upper()
+        )
+    if event.type in DISPUTE_TYPES:
+        return dispute_report(_object(event), DISPUTE_TYPES[event.type], _when(event))
     return None
 
 
@@ -124,13 +174,18 @@ def _object(event: WebhookEvent) -> dict[str, Any]:
     return _Event.model_validate_json(event.body).data.object
 
 
+def _when(event: WebhookEvent) -> datetime | None:
+    created = _Dated.model_validate_json(event.body).created
+    return datetime.fromtimestamp(created, UTC) if created is not None else None
+
+
 def intent_report(values: dict[str, Any], outcome: Outcome | None = None) -> IntentReport:
     """A report of an intent: `outcome` as its webhook says, else by its present status."""
     intent = _Intent.model_validate(values)
-    error = intent.last_payment_error or {}
+    error = intent.last_payment_error or _Failure()
     outcome = outcome or _outcome(intent)
     failure = {
-        "failed": error.get("decline_code") or error.get("code") or "payment_failed",
+        "failed": error.decline_code or error.code or "payment_failed",
         "cancelled": intent.cancellation_reason or "canceled",
     }
     currency = intent.currency.upper() if intent.currency else None
@@ -153,4 +208,23 @@ def refund_report(values: dict[str, Any]) -> RefundReport:
         amount=from_stripe(refund.amount, refund.currency),
         status=REFUND_STATUSES.get(refund.status, "pending"),
         refund_id=refund.metadata.get("refundId"),
+        currency=refund.currency.upper(),
+    )
+
+
+def dispute_report(values: dict[str, Any], funds: Funds = "untouched", at: datetime | None = None) -> DisputeReport:
+    """A report of a dispute. Where its money went is told by webhooks alone. Raises ValueError."""
+    dispute = _Dispute.model_validate(values)
+    if dispute.status not in DISPUTE_STATUSES:
+        raise ValueError(f"a dispute's status is unknown: {dispute.status[:50]}")
+    return DisputeReport(
+        intent=dispute.payment_intent,
+        reference=dispute.id,
+        amount=from_stripe(dispute.amount, dispute.currency),
+        reason=dispute.reason,
+        status=DISPUTE_STATUSES[dispute.status],
+        opened_at=datetime.fromtimestamp(dispute.created, UTC),
+        currency=dispute.currency.upper(),
+        funds=funds,
+        at=at,
     )

@@ -1,11 +1,14 @@
 """Webhook events: stored by the API before it answers, applied by the worker in any order and any number of times."""
 
 import asyncio
-from datetime import timedelta
+from datetime import datetime, timedelta
 
+from prometheus_client import Counter
+
+from payment_service.errors import BadWebhook, NotReplayable, WebhookNotFound
 from payment_service.handlers import Payments
 from payment_service.provider import Provider
-from payment_service.store import ClaimedEvent, Store
+from payment_service.store import ClaimedEvent, EventState, LeftState, Store, StoredEvent
 from service_kit.clock import Clock
 from service_kit.errors import DomainError
 from service_kit.logs import get_logger
@@ -19,6 +22,9 @@ POLL_SECONDS = 1.0
 CLAIM = timedelta(seconds=15)
 MOST_TRIES = 10
 LONGEST_PAUSE = 60
+MOST_TOLD = 1_000
+RECEIVED = Counter("marquee_webhooks_received", "Webhooks by outcome: stored, repeated, refused", ["outcome"])
+APPLIED = Counter("marquee_webhooks_applied", "What became of stored webhook events", ["outcome"])
 
 
 class WebhookInbox:
@@ -32,20 +38,44 @@ class WebhookInbox:
     async def receive(self, body: bytes, signature: str | None) -> None:
         """Raises BadWebhook. A repeat is stored once."""
         now = self._clock.now()
-        await self._store.keep_event(self._provider.read_webhook(body, signature, now), now)
+        try:
+            event = self._provider.read_webhook(body, signature, now)
+        except BadWebhook:
+            RECEIVED.labels("refused").inc()
+            raise
+        stored = await self._store.keep_event(event, now)
+        RECEIVED.labels("stored" if stored else "repeated").inc()
+
+    async def left(self, state: LeftState, after: tuple[datetime, str] | None, limit: int) -> list[StoredEvent]:
+        """Events that failed or matched no payment, the latest first."""
+        return await self._store.events_left(state, after, limit)
+
+    async def replay(self, event_id: str) -> StoredEvent:
+        """Have such an event applied again, soon. Raises WebhookNotFound, NotReplayable."""
+        await self._store.replay_event(event_id, self._clock.now())
+        event = await self._store.event(event_id)
+        if event is None:
+            raise WebhookNotFound
+        if event.state in {"applied", "ignored"}:
+            raise NotReplayable(state=event.state)
+        return event
 
 
 class WebhookApplier:
-    """Applies stored events for ever. `after` is called when one was, for a worker that has follow-up work."""
+    """Applies stored events for ever. `after` is set when one was, for a worker that has follow-up work.
+
+    With `hints` an event is only a reason to ask the gateway, and what it answers is taken in.
+    """
 
     def __init__(
-        self, store: Store, provider: Provider, payments: Payments, clock: Clock, after: asyncio.Event
+        self, store: Store, provider: Provider, payments: Payments, clock: Clock, after: asyncio.Event, *, hints: bool
     ) -> None:
         self._store = store
         self._provider = provider
         self._payments = payments
         self._clock = clock
         self._after = after
+        self._hints = hints
         self._wake = asyncio.Event()
 
     async def watch(self) -> None:
@@ -68,15 +98,22 @@ class WebhookApplier:
         try:
             report = self._provider.report_of(claimed.event)
             if report is None:
-                await self._store.finish_event(claimed, "ignored", self._clock.now())
-            elif await self._payments.learn(report):
-                await self._store.finish_event(claimed, "applied", self._clock.now())
+                await self._finish(claimed, "ignored")
+                return
+            if self._hints:
+                report = await self._payments.ask(report)
+            if await self._payments.learn(report):
+                await self._finish(claimed, "applied")
                 self._after.set()
             else:
                 log.warning("webhook_about_no_payment_of_ours", event_id=claimed.event.id, type=claimed.event.type)
-                await self._store.finish_event(claimed, "unmatched", self._clock.now())
+                await self._finish(claimed, "unmatched")
         except Exception as error:
             await self._failed(claimed, error)
+
+    async def _finish(self, claimed: ClaimedEvent, state: EventState, error: str = "") -> None:
+        await self._store.finish_event(claimed, state, self._clock.now(), error)
+        APPLIED.labels(state).inc()
 
     async def _failed(self, claimed: ClaimedEvent, error: Exception) -> None:
         """An outage is waited out; what can't be applied is kept for people to see."""
@@ -85,8 +122,9 @@ class WebhookApplier:
         hopeless = isinstance(error, DomainError | ValueError) or claimed.tries >= MOST_TRIES
         if hopeless and not passing:
             log.error("webhook_can_not_be_applied", event_id=claimed.event.id, error=repr(error))
-            await self._store.finish_event(claimed, "failed", now, repr(error))
+            await self._finish(claimed, "failed", repr(error)[:MOST_TOLD])
             return
+        APPLIED.labels("retried").inc()
         log.warning("webhook_retried", event_id=claimed.event.id, tries=claimed.tries, error=repr(error))
         pause = timedelta(seconds=min(2 ** min(claimed.tries, 10), LONGEST_PAUSE))
-        await self._store.retry_event(claimed, now + pause, repr(error))
+        await self._store.retry_event(claimed, now + pause, repr(error)[:MOST_TOLD])

@@ -173,6 +173,8 @@ async def test_what_was_published_carries_the_whole_state(house: House) -> None:
         "provider": "stripe",
         "providerReference": payment["paymentIntent"],
         "failure": None,
+        "disputed": 0,
+        "disputes": [],
     }
 
 

@@ -12,10 +12,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
+from payment_service.disputes import DisputeReport, Funds
 from payment_service.domain import ChargeReport, IntentReport, RefundReport, WebhookEvent
 from payment_service.errors import BadWebhook
 from payment_service.sandbox.courier import signature
-from payment_service.stripe_webhook import from_stripe, intent_report, read_webhook, report_of, to_stripe
+from payment_service.stripe_webhook import (
+    dispute_report,
+    from_stripe,
+    intent_report,
+    read_webhook,
+    report_of,
+    to_stripe,
+)
 
 NOW = datetime(2026, 11, 21, 20, tzinfo=UTC)
 SECRET = "whsec_unit"
@@ -90,10 +98,106 @@ def test_each_kind_says_what_it_means() -> None:
         "pi_1", "cancelled", None, "canceled"
     )
     refund = {"id": "re_1", "amount": 5, "currency": "eur", "status": "canceled", "payment_intent": {"id": "pi_1"}}
-    assert said("refund.updated", refund) == RefundReport("pi_1", "re_1", 5, "failed")
+    assert said("refund.updated", refund) == RefundReport("pi_1", "re_1", 5, "failed", None, "EUR")
     charge = {"payment_intent": "pi_1", "amount_refunded": 7, "currency": "eur"}
-    assert said("charge.refunded", charge) == ChargeReport("pi_1", 7)
+    assert said("charge.refunded", charge) == ChargeReport("pi_1", 7, "EUR")
     assert said("customer.created", {"id": "cus_1"}) is None
+
+
+DISPUTE = {
+    "id": "du_1",
+    "amount": 5,
+    "currency": "eur",
+    "status": "needs_response",
+    "reason": "fraudulent",
+    "created": 1_790_000_000,
+    "payment_intent": "pi_1",
+}
+
+
+@pytest.mark.parametrize(
+    ("kind", "funds"),
+    [
+        ("created", "untouched"),
+        ("updated", "untouched"),
+        ("closed", "untouched"),
+        ("funds_withdrawn", "withdrawn"),
+        ("funds_reinstated", "reinstated"),
+    ],
+)
+def test_each_kind_of_dispute_news_says_what_it_means(kind: str, funds: Funds) -> None:
+    opened_at = datetime.fromtimestamp(1_790_000_000, UTC)
+    assert said(f"charge.dispute.{kind}", DISPUTE) == DisputeReport(
+        "pi_1", "du_1", 5, "fraudulent", "needs_response", opened_at, "EUR", funds
+    )
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours"),
+    [
+        ("warning_needs_response", "inquiry"),
+        ("warning_under_review", "inquiry"),
+        ("warning_closed", "closed"),
+        ("prevented", "closed"),
+        ("under_review", "under_review"),
+        ("won", "won"),
+        ("lost", "lost"),
+    ],
+)
+def test_a_disputes_status_is_put_into_our_words(theirs: str, ours: str) -> None:
+    assert dispute_report(DISPUTE | {"status": theirs}).status == ours
+
+
+def test_what_was_charged_without_an_intent_is_about_nothing_of_ours() -> None:
+    for type_, thing in SOUND.items():
+        if not type_.startswith("payment_intent"):
+            report = said(type_, thing | {"payment_intent": None})
+            assert isinstance(report, RefundReport | ChargeReport | DisputeReport)
+            assert report.intent == ""
+
+
+SOUND: dict[str, dict[str, Any]] = {
+    "payment_intent.succeeded": {"id": "pi_1", "amount": 5, "currency": "eur"},
+    "refund.updated": {"id": "re_1", "amount": 5, "currency": "eur", "status": "succeeded", "payment_intent": "pi_1"},
+    "charge.refunded": {"payment_intent": "pi_1", "amount_refunded": 7, "currency": "eur"},
+    "charge.dispute.closed": DISPUTE,
+}
+NO_AMOUNTS = [-1, 1.5, 5.0, "5", True, 2**63, 10**400, [], {}, float("inf"), float("nan")]
+
+
+@pytest.mark.parametrize("amount", NO_AMOUNTS, ids=lambda amount: str(amount)[:20])
+@pytest.mark.parametrize("type_", SOUND)
+def test_amounts_that_are_none_are_refused(type_: str, amount: object) -> None:
+    field = "amount_refunded" if type_ == "charge.refunded" else "amount"
+    assert said(type_, SOUND[type_])
+    with pytest.raises(ValueError, match=r"."):
+        said(type_, SOUND[type_] | {field: amount})
+
+
+@pytest.mark.parametrize(
+    ("type_", "change"),
+    [
+        ("payment_intent.succeeded", {"id": None}),
+        ("payment_intent.succeeded", {"id": ""}),
+        ("payment_intent.succeeded", {"id": "p" * 256}),
+        ("payment_intent.succeeded", {"id": {"$gt": ""}}),
+        ("payment_intent.succeeded", {"metadata": {"paymentId": {"$gt": ""}}}),
+        ("payment_intent.payment_failed", {"last_payment_error": {"code": {"deep": 2**80}}}),
+        ("payment_intent.payment_failed", {"last_payment_error": "declined"}),
+        ("refund.updated", {"payment_intent": {"id": {"$gt": ""}}}),
+        ("refund.updated", {"amount": 0}),
+        ("charge.dispute.closed", {"status": "surrendered"}),
+        ("charge.dispute.closed", {"created": -1}),
+        ("charge.dispute.closed", {"created": 10**15}),
+        ("charge.dispute.closed", {"reason": None}),
+        ("charge.dispute.closed", {"reason": "r" * 501}),
+    ],
+    ids=str,
+)
+def test_things_that_make_no_sense_are_refused(type_: str, change: dict[str, Any]) -> None:
+    sound = SOUND.get(type_, SOUND["payment_intent.succeeded"])
+    with pytest.raises(ValueError, match=r"."):
+        said(type_, sound | change)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,96 @@
+"""Webhooks over HTTP: the gateway's own route, and what admins see of events that came to nothing."""
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response
+
+from payment_service.errors import BadWebhook
+from payment_service.store import EventState, LeftState, StoredEvent
+from payment_service.webhooks import WebhookInbox
+from service_kit.auth import Admin
+from service_kit.idempotency import IdempotentRoute
+from service_kit.models import Model, Moment
+from service_kit.pages import BadCursor, Page, PageRequest, Paging, cut, link_next
+
+# Without idempotency keys: anybody may call it, and an event has its own id.
+router = APIRouter(prefix="/api/v1/payments", tags=["payments"])
+admin_router = APIRouter(prefix="/api/v1/payments/webhooks", tags=["payments"], route_class=IdempotentRoute)
+
+
+class Received(Model):
+    received: bool = True
+
+
+class WebhookAnswer(Model):
+    """`eventId` is the gateway's, which shows the event's content; `error` says why it failed."""
+
+    event_id: str
+    type: str
+    state: EventState
+    tries: int
+    error: str
+    received_at: Moment
+    finished_at: Moment | None
+
+
+@router.post("/webhook", response_model=Received)
+async def receive_webhook(request: Request) -> Received:
+    """The gateway's events: `Stripe-Signature` over the raw body; 200 only once the event is stored."""
+    signatures = request.headers.getlist("stripe-signature")
+    if len(signatures) > 1:
+        raise BadWebhook("There is more than one Stripe-Signature")
+    await _inbox(request).receive(await request.body(), signatures[0] if signatures else None)
+    return Received()
+
+
+@admin_router.get("", response_model=Page[WebhookAnswer])
+async def list_webhooks(
+    request: Request,
+    response: Response,
+    _: Admin,
+    paging: PageRequest,
+    state: Annotated[LeftState, Query()] = "failed",
+) -> Page[WebhookAnswer]:
+    """Events that could not be applied (`failed`) or were about no payment of ours (`unmatched`), the latest first."""
+    rows = await _inbox(request).left(state, _position(paging), paging.limit + 1)
+    page, next_cursor = cut(rows, paging.limit, lambda event: [_milliseconds(event.finished_at), event.id])
+    link_next(request, response, next_cursor)
+    return Page(items=[_answer(event) for event in page], next_cursor=next_cursor)
+
+
+@admin_router.post("/{event_id}/replay", status_code=202, response_model=WebhookAnswer)
+async def replay_webhook(event_id: str, request: Request, _: Admin) -> WebhookAnswer:
+    """Have such an event applied again, within seconds. Repeats are harmless."""
+    return _answer(await _inbox(request).replay(event_id))
+
+
+def _inbox(request: Request) -> WebhookInbox:
+    inbox: WebhookInbox = request.app.state.webhooks
+    return inbox
+
+
+def _position(paging: Paging) -> tuple[datetime, str] | None:
+    position = paging.after(int, str)
+    if position is None:
+        return None
+    try:
+        return datetime.fromtimestamp(position[0] / 1000, UTC), position[1]
+    except (ValueError, OverflowError, OSError) as error:
+        raise BadCursor from error
+
+
+def _milliseconds(at: datetime | None) -> int:
+    return round(at.timestamp() * 1000) if at else 0
+
+
+def _answer(event: StoredEvent) -> WebhookAnswer:
+    return WebhookAnswer(
+        event_id=event.id,
+        type=event.type,
+        state=event.state,
+        tries=event.tries,
+        error=event.error,
+        received_at=event.received_at,
+        finished_at=event.finished_at,
+    )
