@@ -180,7 +180,7 @@ def _when(event: WebhookEvent) -> datetime | None:
 
 
 def intent_report(values: dict[str, Any], outcome: Outcome | None = None) -> IntentReport:
-    """A report of an intent: `outcome` as its webhook says, else by its present status."""
+    """A report of an intent: `outcome` as its webhook says, else by its present status. Raises ValueError."""
     intent = _Intent.model_validate(values)
     error = intent.last_payment_error or _Failure()
     outcome = outcome or _outcome(intent)
@@ -189,6 +189,8 @@ def intent_report(values: dict[str, Any], outcome: Outcome | None = None) -> Int
         "cancelled": intent.cancellation_reason or "canceled",
     }
     currency = intent.currency.upper() if intent.currency else None
+    if outcome == "succeeded" and (intent.amount is None or not currency):
+        raise ValueError("a success does not say over how much")
     amount = from_stripe(intent.amount, currency or "") if intent.amount is not None else None
     return IntentReport(intent.id, outcome, intent.metadata.get("paymentId"), failure.get(outcome), amount, currency)
 

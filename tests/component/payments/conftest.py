@@ -24,6 +24,7 @@ from payment_service.sandbox.app import create_app as create_sandbox
 from payment_service.sandbox.config import Settings as SandboxSettings
 from service_kit.ids import new_id
 from service_kit.mongo import Database, open_database
+from tests.component.payments.quiet import Quiet, quiet_payments
 from tests.servers.broker import remove_topology
 from tests.support import TokenMint, eventually, token_mint
 
@@ -209,3 +210,9 @@ async def listening(settings: Settings, published: list[Json]) -> AsyncIterator[
 async def house(whole_house: House) -> AsyncIterator[House]:
     yield whole_house
     await whole_house.sandbox.delete("/sandbox/faults")
+
+
+@pytest.fixture
+async def quiet(house: House) -> AsyncIterator[Quiet]:
+    async with quiet_payments(house) as quiet:
+        yield quiet

@@ -1,9 +1,8 @@
 """A booking that is over: its intent is cancelled at the gateway, wherever a process dies and whatever comes first."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass, replace
+from collections.abc import Awaitable
+from dataclasses import replace
 from datetime import timedelta
-from typing import Any
 
 import pytest
 
@@ -11,14 +10,11 @@ from messaging.envelope import new_event
 from messaging.events import BookingState, BookingStatus
 from payment_service.domain import Payment
 from payment_service.errors import PaymentClosed
-from payment_service.handlers import ATTENDING, Order, Payments
-from payment_service.provider import Provider
-from payment_service.store import Store
-from payment_service.stripe_provider import open_stripe
-from service_kit.clock import ManualClock, SystemClock
+from payment_service.handlers import Order, Payments
+from service_kit.clock import SystemClock
 from service_kit.ids import new_id
-from service_kit.mongo import open_database
 from tests.component.payments.conftest import House, Json
+from tests.component.payments.quiet import Fuse, Killed, Quiet
 from tests.support import eventually
 
 ENDS: dict[BookingStatus, str] = {
@@ -145,91 +141,6 @@ def due(document: Json) -> bool:
     return left <= timedelta()
 
 
-class Killed(BaseException):
-    """Not an Exception: nothing in the service may catch its own death."""
-
-
-class Mortal:
-    """A store or a gateway in a process that dies after its n-th call, or at it is overtaken by somebody else."""
-
-    def __init__(self, target: Any, fuse: "Fuse") -> None:
-        self._target = target
-        self._fuse = fuse
-
-    def __getattr__(self, name: str) -> Any:
-        found = getattr(self._target, name)
-        if name in {"name", "payments"}:
-            return found
-
-        async def call(*arguments: Any, **options: Any) -> Any:
-            await self._fuse.before()
-            result = await found(*arguments, **options)
-            self._fuse.after()
-            return result
-
-        return call
-
-
-@dataclass
-class Fuse:
-    """Burns with each call: dies after the `calls`-th where `meanwhile` is None, else lets that happen before it."""
-
-    calls: int
-    meanwhile: Callable[[], Awaitable[object]] | None = None
-
-    async def before(self) -> None:
-        self.calls -= 1
-        if self.calls < 0 and not self.meanwhile:
-            raise Killed
-        if self.calls == 0 and self.meanwhile:
-            await self.meanwhile()
-
-    def after(self) -> None:
-        if self.calls == 0 and not self.meanwhile:
-            raise Killed
-
-
-@dataclass
-class Quiet:
-    """Payments in a database that no worker looks at, with the real sandbox behind; time moves by hand."""
-
-    house: House
-    store: Store
-    provider: Provider
-    clock: ManualClock
-
-    def process(self, fuse: Fuse | None = None) -> Payments:
-        store, provider = (Mortal(each, fuse) if fuse else each for each in (self.store, self.provider))
-        return Payments(store, provider, self.clock, timedelta(seconds=15))  # type: ignore[arg-type]  # stand-ins
-
-    async def settle(self) -> None:
-        """What the next worker makes of it, once the claims of the dead one have lapsed."""
-        self.clock.advance(2 * ATTENDING)
-        for _ in range(3):
-            while await self.process().attend():
-                pass
-            self.clock.advance(timedelta(minutes=10))
-
-    async def end_of(self, order: Order) -> Payment:
-        await self.settle()
-        payment = await self.store.of_booking(order.booking_id)
-        assert payment is not None
-        assert payment.due_at is None
-        return payment
-
-
-@pytest.fixture
-async def quiet(house: House) -> AsyncIterator[Quiet]:
-    async with (
-        open_database(house.settings, f"closing_{new_id()[-8:]}") as database,
-        open_stripe(house.settings) as provider,
-    ):
-        store = Store(database)
-        await store.prepare()
-        yield Quiet(house, store, provider, ManualClock())
-        await database.client.drop_database(database.name)
-
-
 def order() -> Order:
     return Order(new_id(), new_id(), 900, "EUR")
 
@@ -312,6 +223,27 @@ async def test_a_booking_that_ends_at_any_step_of_opening_its_payment_leaves_no_
         await require_cancelled(quiet, wanted)
 
 
+async def test_a_payment_opened_at_any_step_of_closing_its_booking_is_refused_or_closed_at_once(
+    quiet: Quiet,
+) -> None:
+    """Without waiting for the worker, whose own look at the note is only the last resort."""
+    refusals = set()
+    for calls in range(1, 4):
+        wanted = order()
+        refused: list[bool] = []
+
+        async def begin(wanted: Order = wanted, refused: list[bool] = refused) -> None:
+            refused.append(not await opens(quiet.process(), wanted))
+
+        await quiet.process(Fuse(calls, meanwhile=begin)).close_bookings([wanted.booking_id])
+        payment = await quiet.store.of_booking(wanted.booking_id)
+        assert payment is None or payment.closed
+        refusals.update(refused)
+        if payment:
+            await require_cancelled(quiet, wanted)
+    assert refusals == {False, True}
+
+
 async def opens(payments: Payments, wanted: Order) -> bool:
     try:
         await payments.open(wanted, new_id())
@@ -326,7 +258,7 @@ async def test_a_buyer_who_pays_at_any_step_of_the_cancelling_is_heard_of_or_ref
         wanted = order()
         opened, _ = await quiet.process().open(wanted, new_id())
         await quiet.process().close_bookings([wanted.booking_id])
-        answers = []
+        answers: list[int] = []
 
         async def pay(opened: Payment = opened, answers: list[int] = answers) -> None:
             body = {"paymentIntent": opened.reference, "clientSecret": opened.client_secret}

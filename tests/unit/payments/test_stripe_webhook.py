@@ -177,6 +177,8 @@ def test_amounts_that_are_none_are_refused(type_: str, amount: object) -> None:
 @pytest.mark.parametrize(
     ("type_", "change"),
     [
+        ("payment_intent.succeeded", {"amount": None}),
+        ("payment_intent.succeeded", {"currency": None}),
         ("payment_intent.succeeded", {"id": None}),
         ("payment_intent.succeeded", {"id": ""}),
         ("payment_intent.succeeded", {"id": "p" * 256}),
@@ -203,7 +205,7 @@ def test_things_that_make_no_sense_are_refused(type_: str, change: dict[str, Any
 @pytest.mark.parametrize(
     ("fields", "outcome"),
     [
-        ({"status": "succeeded"}, "succeeded"),
+        ({"status": "succeeded", "amount": 5, "currency": "eur"}, "succeeded"),
         ({"status": "canceled"}, "cancelled"),
         ({"status": "processing"}, "open"),
         ({"status": "requires_action"}, "open"),

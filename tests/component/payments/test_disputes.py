@@ -1,0 +1,192 @@
+"""Disputes from the gateway to whoever has to know, and to the refusal to pay twice."""
+
+import asyncio
+from typing import Any
+
+import pytest
+import stripe
+
+from tests.component.payments.conftest import House, Json
+from tests.component.payments.signing import event, post
+from tests.support import eventually
+
+
+async def disputed(house: House, method: str = "pm_card_createDispute", status: str = "needs_response") -> Json:
+    """A payment of 1000 that the buyer's bank disputes a moment after it."""
+    payment = await house.open(amount=1000)
+    assert (await house.confirm(payment, method)).status_code == 200
+    return await until(house, payment, status)
+
+
+async def until(house: House, payment: Json, status: str) -> Json:
+    return await house.until(
+        payment, lambda it: it["status"] == "completed" and [each["status"] for each in it["disputes"]] == [status]
+    )
+
+
+async def evidence(house: House, payment: Json, text: str) -> None:
+    dispute_id = payment["disputes"][0]["disputeId"]
+    await house.gateway.v1.disputes.update_async(dispute_id, {"evidence": {"uncategorized_text": text}})
+
+
+async def news_of(house: House, payment: Json, status: str) -> Json:
+    """The published event that tells of a dispute in that status."""
+
+    async def found() -> list[Json]:
+        return [
+            each["data"]
+            for each in house.published
+            if each["type"] == "PaymentDisputed"
+            and each["subject"] == payment["paymentId"]
+            and each["data"]["disputes"][0]["status"] == status
+        ]
+
+    return (await eventually(found))[-1]
+
+
+async def test_a_chargeback_is_recorded_announced_and_not_refunded_as_well(house: House) -> None:
+    payment = await disputed(house)
+    [dispute] = payment["disputes"]
+    assert (dispute["amount"], dispute["taken"], dispute["reason"]) == (1000, 1000, "fraudulent")
+    assert (dispute["openedAt"] is not None, dispute["closedAt"]) == (True, None)
+    told = await news_of(house, payment, "needs_response")
+    assert (told["disputed"], told["refunded"], told["status"]) == (1000, 0, "completed")
+    assert told["disputes"][0]["reference"] == dispute["disputeId"]
+    refused = await house.refund(payment)
+    assert refused.status_code == 409
+    problem = refused.json()
+    assert problem["type"].endswith("payment-disputed")
+    assert (problem["refundable"], problem["disputed"]) == (0, 1000)
+    assert (await house.get(payment["paymentId"]))["refunds"] == []
+
+
+async def test_only_admins_and_services_see_disputes(house: House) -> None:
+    payment = await disputed(house, "pm_card_createDisputeProductNotReceived")
+    path = f"/api/v1/payments/{payment['paymentId']}"
+    payer = await house.api.get(path, headers=house.mint.headers("user", payment["userId"]))
+    admin = await house.api.get(path, headers=house.mint.headers("admin"))
+    assert payer.json()["disputes"] is None
+    assert admin.json()["disputes"][0]["reason"] == "product_not_received"
+
+
+async def test_money_that_was_won_back_can_be_refunded(house: House) -> None:
+    payment = await disputed(house)
+    await evidence(house, payment, "winning_evidence")
+    won = await until(house, payment, "won")
+    assert (won["disputes"][0]["taken"], won["disputes"][0]["closedAt"] is not None) == (0, True)
+    assert (await news_of(house, payment, "won"))["disputed"] == 0
+    assert (await house.refund(payment)).status_code == 201
+
+
+@pytest.mark.parametrize("by", ["losing_evidence", "accepting"])
+async def test_money_that_was_lost_stays_lost(house: House, by: str) -> None:
+    payment = await disputed(house)
+    if by == "accepting":
+        await house.gateway.v1.disputes.close_async(payment["disputes"][0]["disputeId"])
+    else:
+        await evidence(house, payment, by)
+    await until(house, payment, "lost")
+    assert (await news_of(house, payment, "lost"))["disputed"] == 1000
+    assert (await house.refund(payment)).status_code == 409
+
+
+async def test_an_inquiry_takes_nothing_and_ends_with_a_full_refund(house: House) -> None:
+    payment = await disputed(house, "pm_card_createDisputeInquiry", "inquiry")
+    assert payment["disputes"][0]["taken"] == 0
+    assert (await house.refund(payment)).status_code == 201
+    done = await house.until(payment, lambda it: it["disputes"][0]["status"] == "closed")
+    assert (done["status"], done["refunded"]) == ("refunded", 1000)
+
+
+async def test_an_inquiry_may_become_a_chargeback(house: House) -> None:
+    payment = await disputed(house, "pm_card_createDisputeInquiry", "inquiry")
+    await evidence(house, payment, "escalate_inquiry_evidence")
+    await until(house, payment, "needs_response")
+    assert (await house.refund(payment)).status_code == 409
+    await evidence(house, payment, "winning_evidence")
+    await until(house, payment, "won")
+
+
+async def test_after_a_part_was_refunded_only_the_rest_is_disputed(house: House) -> None:
+    payment = await house.open(amount=1000)
+    await house.confirm(payment, "pm_card_createDispute")
+    await house.until(payment, lambda it: it["status"] == "completed")
+    assert (await house.refund(payment, {"amount": 300})).status_code == 201
+    now = await house.until(payment, lambda it: it["disputes"])
+    assert (now["refunded"], now["disputes"][0]["amount"]) == (300, 700)
+    refused = await house.refund(payment, {"amount": 1})
+    assert (refused.status_code, refused.json()["refundable"]) == (409, 0)
+
+
+async def test_a_chargeback_that_we_have_not_heard_of_is_refused_by_the_gateway_and_the_claim_given_back(
+    house: House,
+) -> None:
+    payment = await house.paid(amount=1000)
+    other = await house.open(amount=1000)
+    await house.confirm(other, "pm_card_createDispute")
+    await house.until(other, lambda it: it["status"] == "completed")
+    await house.faults(drop=True)
+    await eventually(lambda: disputes_of(house, other))
+    refused = await house.refund(other)
+    assert refused.status_code == 409
+    assert refused.json()["type"].endswith("refund-refused")
+    assert [each["status"] for each in (await house.get(other["paymentId"]))["refunds"]] == ["failed"]
+    assert (await house.refund(payment)).status_code == 201
+
+
+async def disputes_of(house: House, payment: Json) -> list[stripe.Dispute]:
+    return (await house.gateway.v1.disputes.list_async({"payment_intent": payment["paymentIntent"]})).data
+
+
+async def test_repeated_and_reordered_news_of_disputes_come_to_the_same_end(house: House) -> None:
+    await house.faults(repeat=2, reorder=True)
+    payments = await asyncio.gather(*(disputed(house) for _ in range(3)))
+    for payment in payments:
+        await evidence(house, payment, "winning_evidence")
+    for payment in payments:
+        now = await until(house, payment, "won")
+        assert now["disputes"][0]["taken"] == 0
+
+
+async def test_news_of_a_dispute_of_an_unknown_payment_is_kept_and_marked(house: House) -> None:
+    thing: dict[str, Any] = {
+        "id": "du_x",
+        "amount": 5,
+        "currency": "eur",
+        "status": "lost",
+        "reason": "general",
+        "created": 1_790_000_000,
+        "payment_intent": "pi_of_somebody",
+    }
+    body = event("charge.dispute.closed", thing, "evt_dispute_of_somebody")
+    assert (await post(house, body)).status_code == 200
+    stored = await eventually(
+        lambda: house.stored_event("evt_dispute_of_somebody"), until=lambda it: it and it["state"] != "received"
+    )
+    assert stored is not None
+    assert stored["state"] == "unmatched"
+
+
+async def test_the_official_sdk_reads_lists_and_answers_disputes(house: House) -> None:
+    payment = await disputed(house)
+    disputes = house.gateway.v1.disputes
+    intent = await house.gateway.v1.payment_intents.retrieve_async(payment["paymentIntent"])
+    [listed] = (await disputes.list_async({"charge": str(intent.latest_charge)})).data
+    found = await disputes.retrieve_async(listed.id)
+    assert (found.status, found.amount, found.is_charge_refundable) == ("needs_response", 1000, False)
+    assert [each.amount for each in found.balance_transactions] == [-1000]
+    draft = await disputes.update_async(found.id, {"evidence": {"uncategorized_text": "a letter"}, "submit": False})
+    assert (draft.status, draft.evidence_details.has_evidence) == ("needs_response", True)
+    closed = await disputes.close_async(found.id)
+    assert closed.status == "lost"
+    with pytest.raises(stripe.InvalidRequestError):
+        await disputes.close_async(found.id)
+    with pytest.raises(stripe.InvalidRequestError):
+        await disputes.update_async(found.id, {"evidence": {"uncategorized_text": "winning_evidence"}})
+    with pytest.raises(stripe.InvalidRequestError) as refused:
+        await house.gateway.v1.refunds.create_async({"payment_intent": payment["paymentIntent"]})
+    assert refused.value.code == "charge_disputed"
+    with pytest.raises(stripe.InvalidRequestError) as missing:
+        await disputes.retrieve_async("du_nothing")
+    assert missing.value.code == "resource_missing"
+    assert (await disputes.list_async({"charge": "ch_nothing"})).data == []
