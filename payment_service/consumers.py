@@ -53,9 +53,11 @@ def attendants(payments: Payments, wake: asyncio.Event, every_seconds: float) ->
     async def attend_for_ever() -> None:
         while True:
             wake.clear()
-            async with asyncio.TaskGroup() as group:
-                for _ in range(ATTENDANTS):
-                    group.create_task(attend_while_due())
+            # Each webhook wakes, and most leave nothing to do: one looks before all do.
+            if await payments.attend():
+                async with asyncio.TaskGroup() as group:
+                    for _ in range(ATTENDANTS):
+                        group.create_task(attend_while_due())
             await woken(wake, every_seconds)
 
     return attend_for_ever

@@ -21,14 +21,14 @@ TAKING: frozenset[DisputeStatus] = frozenset(["needs_response", "under_review", 
 
 @dataclass(frozen=True, slots=True)
 class DisputeReport:
-    """What the gateway says of a dispute, and of its money where it says so. `at`: when, where it is known."""
+    """What the gateway says of a dispute, and of its money where it says so. `at`: when it did."""
 
     intent: str
     reference: str
     amount: int
     reason: str
     status: DisputeStatus
-    opened_at: datetime
+    opened_at: datetime | None
     currency: str | None = None
     funds: Funds = "untouched"
     at: datetime | None = None
@@ -67,7 +67,7 @@ class Dispute:
             amount=max(self.amount, report.amount),
             reason=report.reason if further > 0 else self.reason,
             status=report.status if further > 0 else self.status,
-            opened_at=min(self.opened_at, report.opened_at),
+            opened_at=min(self.opened_at, report.opened_at or self.opened_at),
             closed_at=closed_at,
             funds=max(self.funds, report.funds, key=FUNDS.index),
         )
@@ -75,7 +75,13 @@ class Dispute:
 
 def opened(report: DisputeReport, now: datetime) -> Dispute:
     """A dispute first heard of, at whatever stage it is."""
-    closed_at = (report.at or now) if report.status in ENDED else None
+    said_at = report.at or now
     return Dispute(
-        report.reference, report.amount, report.reason, report.status, report.opened_at, closed_at, report.funds
+        reference=report.reference,
+        amount=report.amount,
+        reason=report.reason,
+        status=report.status,
+        opened_at=report.opened_at or said_at,
+        closed_at=said_at if report.status in ENDED else None,
+        funds=report.funds,
     )

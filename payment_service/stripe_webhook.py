@@ -106,8 +106,8 @@ class _Dispute(BaseModel):
     amount: Annotated[Amount, Field(gt=0)]
     currency: str
     status: str
-    reason: Text
-    created: Moment
+    reason: Text = "general"
+    created: Moment | None = None
     payment_intent: Intent
 
 
@@ -175,12 +175,15 @@ def _object(event: WebhookEvent) -> dict[str, Any]:
 
 
 def _when(event: WebhookEvent) -> datetime | None:
-    created = _Dated.model_validate_json(event.body).created
-    return datetime.fromtimestamp(created, UTC) if created is not None else None
+    return _moment(_Dated.model_validate_json(event.body).created)
+
+
+def _moment(seconds: int | None) -> datetime | None:
+    return datetime.fromtimestamp(seconds, UTC) if seconds is not None else None
 
 
 def intent_report(values: dict[str, Any], outcome: Outcome | None = None) -> IntentReport:
-    """A report of an intent: `outcome` as its webhook says, else by its present status. Raises ValueError."""
+    """A report of an intent: `outcome` as its webhook says, else by its present status."""
     intent = _Intent.model_validate(values)
     error = intent.last_payment_error or _Failure()
     outcome = outcome or _outcome(intent)
@@ -189,8 +192,6 @@ def intent_report(values: dict[str, Any], outcome: Outcome | None = None) -> Int
         "cancelled": intent.cancellation_reason or "canceled",
     }
     currency = intent.currency.upper() if intent.currency else None
-    if outcome == "succeeded" and (intent.amount is None or not currency):
-        raise ValueError("a success does not say over how much")
     amount = from_stripe(intent.amount, currency or "") if intent.amount is not None else None
     return IntentReport(intent.id, outcome, intent.metadata.get("paymentId"), failure.get(outcome), amount, currency)
 
@@ -225,7 +226,7 @@ def dispute_report(values: dict[str, Any], funds: Funds = "untouched", at: datet
         amount=from_stripe(dispute.amount, dispute.currency),
         reason=dispute.reason,
         status=DISPUTE_STATUSES[dispute.status],
-        opened_at=datetime.fromtimestamp(dispute.created, UTC),
+        opened_at=_moment(dispute.created),
         currency=dispute.currency.upper(),
         funds=funds,
         at=at,

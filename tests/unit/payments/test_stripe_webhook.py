@@ -177,8 +177,6 @@ def test_amounts_that_are_none_are_refused(type_: str, amount: object) -> None:
 @pytest.mark.parametrize(
     ("type_", "change"),
     [
-        ("payment_intent.succeeded", {"amount": None}),
-        ("payment_intent.succeeded", {"currency": None}),
         ("payment_intent.succeeded", {"id": None}),
         ("payment_intent.succeeded", {"id": ""}),
         ("payment_intent.succeeded", {"id": "p" * 256}),
@@ -191,7 +189,7 @@ def test_amounts_that_are_none_are_refused(type_: str, amount: object) -> None:
         ("charge.dispute.closed", {"status": "surrendered"}),
         ("charge.dispute.closed", {"created": -1}),
         ("charge.dispute.closed", {"created": 10**15}),
-        ("charge.dispute.closed", {"reason": None}),
+        ("charge.dispute.closed", {"reason": 5}),
         ("charge.dispute.closed", {"reason": "r" * 501}),
     ],
     ids=str,
