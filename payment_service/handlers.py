@@ -20,6 +20,8 @@ from service_kit.logs import get_logger
 log = get_logger(__name__)
 # While one worker attends to a payment no other does; longer than any exchange with the gateway takes.
 ATTENDING = timedelta(seconds=60)
+# Longer than banks take over a dispute.
+DISPUTES_SINCE = timedelta(days=180)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +145,19 @@ class Payments:
                 return await self._provider.get_dispute(report.reference)
             case ChargeReport():
                 return report
+
+    async def read_disputes(self) -> None:
+        """Learn of disputes by the gateway's own list of them: a webhook may have been lost, and nothing else tells."""
+        try:
+            reports = await self._provider.list_disputes(self._clock.now() - DISPUTES_SINCE)
+        except DomainError as error:
+            log.warning("disputes_read_later", error=repr(error))
+            return
+        for report in reports:
+            try:
+                await self.learn(report)
+            except DomainError as error:
+                log.error("dispute_not_learnt", dispute_id=report.reference, error=repr(error))
 
     async def attend(self) -> bool:
         """Look after one payment that is due: cancel its intent, send or ask for refunds, ask how it stands.

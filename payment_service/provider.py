@@ -37,6 +37,9 @@ class Provider(Protocol):
 
     async def get_dispute(self, reference: str) -> DisputeReport: ...
 
+    async def list_disputes(self, since: datetime) -> list[DisputeReport]:
+        """Those opened since then, as they stand now."""
+
     async def list_refunds(self, intent: str) -> list[RefundReport]: ...
 
     def read_webhook(self, body: bytes, signature: str | None, now: datetime) -> WebhookEvent:

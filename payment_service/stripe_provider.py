@@ -131,6 +131,21 @@ class StripeProvider:
         except stripe.InvalidRequestError as error:
             raise GatewayRefused(error.user_message) from error
 
+    async def list_disputes(self, since: datetime) -> list[DisputeReport]:
+        try:
+            with _outages():
+                page = await self._disputes.list_async({"created": {"gte": int(since.timestamp())}, "limit": 100})
+                found = [dispute.to_dict() async for dispute in page.auto_paging_iter()]
+        except stripe.InvalidRequestError as error:
+            raise GatewayRefused(error.user_message) from error
+        reports = []
+        for values in found:
+            try:
+                reports.append(dispute_report(values))
+            except ValueError as error:  # one of a new kind must not hide the rest
+                log.error("dispute_can_not_be_read", dispute_id=values.get("id"), error=str(error))
+        return reports
+
     async def list_refunds(self, intent: str) -> list[RefundReport]:
         try:
             with _outages():

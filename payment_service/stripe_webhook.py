@@ -46,10 +46,10 @@ IN_HUNDREDTHS = {"ISK", "UGX"}
 
 Text = Annotated[str, Field(max_length=500)]
 ObjectId = Annotated[str, Field(min_length=1, max_length=255)]
-# The id of the intent, where Stripe may send the whole object instead; what was charged without one is none of ours.
-Intent = Annotated[
+# An id, where Stripe may send the whole object instead.
+Reference = Annotated[
     Annotated[str, Field(max_length=255)],
-    BeforeValidator(lambda value: value.get("id") if isinstance(value, dict) else value or ""),
+    BeforeValidator(lambda value: value.get("id") if isinstance(value, dict) else value),
 ]
 Metadata = Annotated[dict[str, str], BeforeValidator(lambda value: value or {})]
 Amount = Annotated[int, Field(strict=True, ge=0, le=MOST_MINOR * 100)]
@@ -91,14 +91,14 @@ class _Refund(BaseModel):
     amount: Annotated[Amount, Field(gt=0)]
     currency: str
     status: str
-    payment_intent: Intent
+    payment_intent: Reference | None
     metadata: Metadata = {}
 
 
 class _Charge(BaseModel):
     amount_refunded: Amount
     currency: str
-    payment_intent: Intent
+    payment_intent: Reference | None
 
 
 class _Dispute(BaseModel):
@@ -108,7 +108,7 @@ class _Dispute(BaseModel):
     status: str
     reason: Text = "general"
     created: Moment | None = None
-    payment_intent: Intent
+    payment_intent: Reference | None
 
 
 def to_stripe(amount: int, currency: str) -> int:
@@ -163,7 +163,7 @@ def report_of(event: WebhookEvent) -> Report | None:
     if event.type == "charge.refunded":
         charge = _Charge.model_validate(_object(event))
         return ChargeReport(
-            charge.payment_intent, from_stripe(charge.amount_refunded, charge.currency), charge.currency.upper()
+            _ours(charge.payment_intent), from_stripe(charge.amount_refunded, charge.currency), charge.currency.upper()
         )
     if event.type in DISPUTE_TYPES:
         return dispute_report(_object(event), DISPUTE_TYPES[event.type], _when(event))
@@ -176,6 +176,11 @@ def _object(event: WebhookEvent) -> dict[str, Any]:
 
 def _when(event: WebhookEvent) -> datetime | None:
     return _moment(_Dated.model_validate_json(event.body).created)
+
+
+def _ours(intent: str | None) -> str:
+    """What was charged without an intent is about no payment of ours."""
+    return intent or ""
 
 
 def _moment(seconds: int | None) -> datetime | None:
@@ -206,7 +211,7 @@ def _outcome(intent: _Intent) -> Outcome:
 def refund_report(values: dict[str, Any]) -> RefundReport:
     refund = _Refund.model_validate(values)
     return RefundReport(
-        intent=refund.payment_intent,
+        intent=_ours(refund.payment_intent),
         reference=refund.id,
         amount=from_stripe(refund.amount, refund.currency),
         status=REFUND_STATUSES.get(refund.status, "pending"),
@@ -221,7 +226,7 @@ def dispute_report(values: dict[str, Any], funds: Funds = "untouched", at: datet
     if dispute.status not in DISPUTE_STATUSES:
         raise ValueError(f"a dispute's status is unknown: {dispute.status[:50]}")
     return DisputeReport(
-        intent=dispute.payment_intent,
+        intent=_ours(dispute.payment_intent),
         reference=dispute.id,
         amount=from_stripe(dispute.amount, dispute.currency),
         reason=dispute.reason,

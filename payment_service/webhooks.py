@@ -68,7 +68,14 @@ class WebhookApplier:
     """
 
     def __init__(
-        self, store: Store, provider: Provider, payments: Payments, clock: Clock, after: asyncio.Event, *, hints: bool
+        self,
+        store: Store,
+        provider: Provider,
+        payments: Payments,
+        clock: Clock,
+        after: asyncio.Event,
+        *,
+        hints: bool = False,
     ) -> None:
         self._store = store
         self._provider = provider

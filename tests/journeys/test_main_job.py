@@ -11,7 +11,7 @@ import httpx2
 import pytest
 
 from tests.journeys.conftest import Stack
-from tests.journeys.story import Story
+from tests.journeys.story import Json, Story
 from tests.support import eventually
 
 
@@ -81,6 +81,40 @@ async def test_a_declined_card_gives_the_seats_back(story: Story) -> None:
     assert declined.status_code == 402
     await story.becomes(booking, "failed", buyer)
     assert (await story.seats(show["showtimeId"]))["C1"] == "available"
+
+
+async def test_a_hold_that_is_given_back_can_not_be_paid_any_more(story: Story) -> None:
+    show = await story.showtime()
+    buyer = await story.guest()
+    booking = await story.hold(show["showtimeId"], ["C2"], buyer)
+    intent = await story.prepare(booking, buyer)
+    await story.call("PUT", f"/api/v1/bookings/{booking['bookingId']}/cancel", headers=buyer)
+
+    async def payment() -> Json:
+        path = "/api/v1/payments"
+        found = await story.call("GET", path, params={"bookingId": booking["bookingId"]}, headers=story.stack.service)
+        one: Json = found["items"][0]
+        return one
+
+    await eventually(payment, until=lambda it: it["status"] == "cancelled")
+    assert (await story.pay(intent)).status_code == 400
+    assert (await story.booking(booking["bookingId"], buyer))["status"] == "cancelled"
+    assert (await story.seats(show["showtimeId"]))["C2"] == "available"
+
+
+async def test_a_disputed_booking_keeps_its_seats_and_its_money_is_not_refunded_as_well(story: Story) -> None:
+    show = await story.showtime()
+    buyer = await story.guest()
+    booking = await story.hold(show["showtimeId"], ["C3"], buyer)
+    intent = await story.prepare(booking, buyer)
+    await story.pay(intent, "pm_card_createDispute")
+    await story.becomes(booking, "confirmed", buyer)
+    path = f"/api/v1/payments/{intent['paymentId']}"
+    await eventually(
+        lambda: story.call("GET", path, headers=story.stack.admin), until=lambda payment: payment["disputes"]
+    )
+    await story.call("POST", f"{path}/refund", 409, headers=story.stack.admin)
+    assert (await story.booking(booking["bookingId"], buyer))["status"] == "confirmed"
 
 
 async def test_a_cancelled_booking_is_refunded_and_its_seats_are_free_again(story: Story) -> None:

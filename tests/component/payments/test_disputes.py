@@ -1,12 +1,16 @@
 """Disputes from the gateway to whoever has to know, and to the refusal to pay twice."""
 
 import asyncio
+from functools import partial
 from typing import Any
 
 import pytest
 import stripe
 
+from payment_service.handlers import Order
+from service_kit.ids import new_id
 from tests.component.payments.conftest import House, Json
+from tests.component.payments.quiet import Quiet
 from tests.component.payments.signing import event, post
 from tests.support import eventually
 
@@ -190,3 +194,29 @@ async def test_the_official_sdk_reads_lists_and_answers_disputes(house: House) -
         await disputes.retrieve_async("du_nothing")
     assert missing.value.code == "resource_missing"
     assert (await disputes.list_async({"charge": "ch_nothing"})).data == []
+
+
+async def test_disputes_whose_webhooks_were_lost_are_read_from_the_gateways_list(quiet: Quiet) -> None:
+    payments = quiet.process()
+    opened = []
+    for amount in (900, 901, 902):
+        payment, _ = await payments.open(Order(new_id(), new_id(), amount, "EUR"), new_id())
+        buyer = {"paymentIntent": payment.reference, "clientSecret": payment.client_secret}
+        assert (await quiet.house.confirm(buyer, "pm_card_createDispute")).status_code == 200
+        opened.append(payment)
+    for payment in opened:
+        await eventually(partial(disputes_of, quiet.house, {"paymentIntent": payment.reference}))
+    # One that can't be believed does not hide the others.
+    await quiet.store.payments.update_one({"_id": opened[1].id}, {"$set": {"currency": "USD"}})
+    await payments.read_disputes()
+    learnt = [await quiet.store.get(payment.id) for payment in opened]
+    assert [[each.status for each in payment.disputes] for payment in learnt if payment] == [
+        ["needs_response"],
+        [],
+        ["needs_response"],
+    ]
+
+
+async def test_a_gateway_that_is_down_puts_the_reading_of_disputes_off(quiet: Quiet) -> None:
+    await quiet.house.faults(failStatus=500)
+    await quiet.process().read_disputes()

@@ -79,6 +79,7 @@ async def test_stripes_specification_knows_every_request_that_we_make(provider: 
     assert (await provider.get_refund(refund.reference)).reference == refund.reference
     assert all(each.reference.startswith("re_") for each in await provider.list_refunds(made.reference))
     assert (await provider.get_dispute("du_1")).reference == "du_1"
+    assert all(each.reference for each in await provider.list_disputes(NOW))
 
 
 async def test_it_refuses_what_stripe_does_not_know(mock: str) -> None:
