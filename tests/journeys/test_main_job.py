@@ -86,7 +86,7 @@ async def test_a_declined_card_gives_the_seats_back(story: Story) -> None:
 async def test_a_hold_that_is_given_back_can_not_be_paid_any_more(story: Story) -> None:
     show = await story.showtime()
     buyer = await story.guest()
-    booking = await story.hold(show["showtimeId"], ["C2"], buyer)
+    booking = await story.hold(show["showtimeId"], ["C1"], buyer)
     intent = await story.prepare(booking, buyer)
     await story.call("PUT", f"/api/v1/bookings/{booking['bookingId']}/cancel", headers=buyer)
 
@@ -99,7 +99,7 @@ async def test_a_hold_that_is_given_back_can_not_be_paid_any_more(story: Story) 
     await eventually(payment, until=lambda it: it["status"] == "cancelled")
     assert (await story.pay(intent)).status_code == 400
     assert (await story.booking(booking["bookingId"], buyer))["status"] == "cancelled"
-    assert (await story.seats(show["showtimeId"]))["C2"] == "available"
+    assert (await story.seats(show["showtimeId"]))["C1"] == "available"
 
 
 async def test_a_disputed_booking_keeps_its_seats_and_its_money_is_not_refunded_as_well(story: Story) -> None:

@@ -14,7 +14,7 @@ from tests.component.payments.signing import event, intent, post, signed
 from tests.component.payments.test_webhooks import until_done
 
 PATH = "/api/v1/payments/webhook"
-QUICKLY_SECONDS = 2.0
+QUICKLY_SECONDS = 3.0
 
 
 async def test_ten_megabytes_are_refused_quickly_whether_or_not_their_length_is_declared(house: House) -> None:
@@ -148,9 +148,8 @@ async def test_other_money_changes_nothing_and_is_seen(house: House, currency: s
 
 
 async def test_a_thousand_forgeries_leave_nothing_behind_and_no_good_webhook_waiting(house: House) -> None:
-    before = await house.database["webhook_events"].estimated_document_count()
-    body = event("customer.created", {"id": "cus_1"})
+    body = event("customer.created", {"id": "cus_1"}, "evt_guessed")
     forged = await asyncio.gather(*(post(house, body, signed(body, "whsec_guessed")) for _ in range(1000)))
     assert {answer.status_code for answer in forged} == {400}
-    assert await house.database["webhook_events"].estimated_document_count() == before
+    assert await house.stored_event("evt_guessed") is None
     assert (await post(house, body, signed(body, SECRET))).status_code == 200
