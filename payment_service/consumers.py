@@ -23,12 +23,13 @@ REFUNDS = Gauge("marquee_refunds_pending", "Payments with a refund under way", m
 def refunds(payments: Payments) -> Subscription:
     """`RefundRequested`, once per refund id however often it comes.
 
-    A refund that can't be made (nothing left, the gateway's refusal) is retried and then parked, for people to see.
+    Where others have refunded a part since it was asked for, what is left is refunded. A refund that can't be made (the
+    gateway's refusal, all that is left under way otherwise) is retried and then parked, for people to see.
     """
 
     async def refund(event: Event[RefundRequest]) -> None:
         asked = event.data
-        await payments.refund(asked.payment_id, asked.refund_id, asked.amount, asked.reason)
+        await payments.refund_rest(asked.payment_id, asked.refund_id, asked.amount, asked.reason)
 
     return Subscription("payments.refunds", handlers={"RefundRequested": refund}, prefetch=10)
 

@@ -207,6 +207,16 @@ class Payment:
         # The caller sends it at once; the worker sees to it should the caller die.
         return self._changed(now, refunds=(*others, refund), due_at=now + ATTENDED_AGAIN)
 
+    def with_rest(self, refund_id: str, amount: int, reason: str, now: datetime) -> "Change | None":
+        """As `with_refund`, but no more than is left: another may have refunded a part since `amount` was asked for.
+
+        None too where all has gone back already. Raises what `with_refund` does.
+        """
+        if self.refunded >= self.amount:
+            return None
+        known = self.refund(refund_id)
+        return self.with_refund(refund_id, known.amount if known else min(amount, max(1, self.refundable)), reason, now)
+
     def learn(self, report: Report, now: datetime) -> "Change | None":
         """Take in a report; None where it says nothing new.
 

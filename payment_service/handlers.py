@@ -111,17 +111,27 @@ class Payments:
         sees it through. Raises PaymentNotFound, NotRefundable, RefundTooLarge, MoneyDisputed, RefundDiffers,
         RefundRefused.
         """
-        payment = _found(await self._store.get(payment_id))
-        payment = await self._update(payment, lambda it: it.with_refund(refund_id, amount, reason, self._clock.now()))
+        payment = await self._refund(
+            payment_id, refund_id, lambda it: it.with_refund(refund_id, amount, reason, self._clock.now())
+        )
+        refund = payment.refund(refund_id)
+        assert refund is not None  # noqa: S101 - it was added above, and refunds are never removed
+        return payment, refund
+
+    async def refund_rest(self, payment_id: str, refund_id: str, amount: int, reason: str) -> None:
+        """The same for who can't know what others refund meanwhile: `amount`, or what is left where that is less."""
+        await self._refund(payment_id, refund_id, lambda it: it.with_rest(refund_id, amount, reason, self._clock.now()))
+
+    async def _refund(self, payment_id: str, refund_id: str, claim: Callable[[Payment], Change | None]) -> Payment:
+        payment = await self._update(_found(await self._store.get(payment_id)), claim)
         try:
             payment = await self._send_refund(payment, refund_id)
         except Unavailable:
             log.warning("refund_waits_for_the_gateway", payment_id=payment_id, refund_id=refund_id)
         refund = payment.refund(refund_id)
-        assert refund is not None  # noqa: S101 - it was added above, and refunds are never removed
-        if refund.status == "failed":
+        if refund and refund.status == "failed":
             raise RefundRefused
-        return payment, refund
+        return payment
 
     async def learn(self, report: Report) -> bool:
         """Take in what the gateway says; False where it is about no payment of ours."""

@@ -149,6 +149,18 @@ async def test_refund_requested_twice_makes_one_refund(house: House) -> None:
     assert (await house.events_of(payment, 3)).count("PaymentRefunded") == 1
 
 
+async def test_a_request_for_more_than_a_part_refunded_meanwhile_has_left_gives_the_rest_back(house: House) -> None:
+    payment = await house.paid(amount=1500)
+    assert (await house.refund(payment, {"amount": 400})).status_code == 201
+    request = refund_requested(payment, 1500)
+    for _ in range(2):
+        await house.publisher.publish(request)
+    await house.until(payment, lambda it: it["status"] == "refunded")
+    await house.publisher.publish(refund_requested(payment, 1500))
+    await settled(house)
+    assert sorted(refund.amount for refund in await at_gateway(house, payment)) == [400, 1100]
+
+
 async def test_a_refund_request_without_webhooks_is_still_announced(house: House) -> None:
     payment = await house.paid(amount=1500)
     await house.faults(drop=True)

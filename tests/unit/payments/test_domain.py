@@ -169,6 +169,24 @@ def test_refunds_have_their_limits() -> None:
             payment(NOW, status=status).with_refund("r", 1, "", NOW)
 
 
+def test_who_asks_for_the_rest_gets_no_more_than_is_left_and_the_same_again() -> None:
+    paid = payment(NOW, status="completed")
+    part = paid.with_refund("part", 300, "", NOW)
+    assert part is not None
+    rest = part.payment.with_rest("rest", 1_000, "", NOW)
+    assert rest is not None
+    assert rest.payment.refund("rest").amount == 700  # type: ignore[union-attr]  # it was just made
+    assert rest.payment.with_rest("rest", 1_000, "", NOW) is None
+    with pytest.raises(RefundTooLarge):  # it may fail yet, and then there is something left
+        rest.payment.with_rest("other", 1_000, "", NOW)
+    given_back = after(
+        rest.payment,
+        RefundReport("pi_1", "re_1", 300, "succeeded", "part"),
+        RefundReport("pi_1", "re_2", 700, "succeeded", "rest"),
+    )
+    assert given_back.with_rest("other", 1_000, "", NOW) is None
+
+
 def test_what_waits_longer_is_looked_at_more_seldom() -> None:
     waiting = payment(NOW)
     pauses = [waiting.attend_next(NOW + age) for age in (timedelta(0), timedelta(minutes=10), timedelta(days=1))]
