@@ -117,11 +117,21 @@ def create_app(settings: Settings, clock: Clock | None = None) -> FastAPI:
 @asynccontextmanager
 async def worker(settings: Settings, clock: Clock | None = None) -> AsyncIterator[None]:
     """The background side: initializer, payments' outcomes, sweeper, announcer, relay."""
-    topology = Topology(settings.namespace)
+    async with (
+        open_database(settings, "inventory") as database,
+        working(settings, database, Topology(settings.namespace), clock),
+    ):
+        yield
+
+
+@asynccontextmanager
+async def working(
+    settings: Settings, database: Database, topology: Topology, clock: Clock | None = None
+) -> AsyncIterator[None]:
+    """The same on an open database."""
     amqp_url = settings.amqp_url.get_secret_value()
     publisher = Publisher(amqp_url, topology)
     async with AsyncExitStack() as stack:
-        database = await stack.enter_async_context(open_database(settings, "inventory"))
         inventory = await stack.enter_async_context(open_inventory(settings, database, clock))
         stack.push_async_callback(publisher.close)
         relay = Relay([inventory.bookings.collection, inventory.seat_maps.collection], publisher)

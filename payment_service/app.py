@@ -19,7 +19,7 @@ from payment_service.stripe_provider import open_stripe
 from payment_service.webhooks import WebhookApplier, WebhookInbox
 from service_kit.app import open_kit, service_app
 from service_kit.clock import Clock, SystemClock
-from service_kit.mongo import open_database, ping
+from service_kit.mongo import Database, open_database, ping
 from service_kit.tasks import background, every
 
 # The largest body any route takes; a webhook is a few kilobytes.
@@ -63,13 +63,23 @@ async def worker(settings: Settings, clock: Clock | None = None) -> AsyncIterato
     """Applies webhooks, makes refunds, publishes events; asks the gateway about payments left pending, and cancels the
     intents of bookings that are over.
     """
+    async with (
+        open_database(settings, "payments") as database,
+        working(settings, database, Topology(settings.namespace), clock),
+    ):
+        yield
+
+
+@asynccontextmanager
+async def working(
+    settings: Settings, database: Database, topology: Topology, clock: Clock | None = None
+) -> AsyncIterator[None]:
+    """The same on an open database."""
     clock = clock or SystemClock()
-    topology = Topology(settings.namespace)
     amqp_url = settings.amqp_url.get_secret_value()
     publisher = Publisher(amqp_url, topology)
     async with AsyncExitStack() as stack:
         stack.push_async_callback(publisher.close)
-        database = await stack.enter_async_context(open_database(settings, "payments"))
         provider = await stack.enter_async_context(open_stripe(settings))
         store = Store(database)
         await store.prepare()

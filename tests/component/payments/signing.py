@@ -13,7 +13,10 @@ from tests.component.payments.conftest import SECRET, House
 
 
 def signed(body: bytes, secret: str = SECRET, age: float = 0) -> str:
-    timestamp = int(time.time() - age)
+    return signed_at(body, int(time.time() - age), secret)
+
+
+def signed_at(body: bytes, timestamp: int, secret: str = SECRET) -> str:
     mac = hmac.new(secret.encode(), f"{timestamp}.".encode() + body, hashlib.sha256)
     return f"t={timestamp},v1={mac.hexdigest()}"
 

@@ -1,0 +1,93 @@
+"""Random histories of sales over gateway, broker and database, with something going wrong at every step.
+
+By default for MARQUEE_SAGA_SECONDS = 50 seconds. What fails is shortened and printed; to repeat it:
+`MARQUEE_SAGA_STEPS='[…]' pytest tests/saga`, or `MARQUEE_SAGA_SEED=n` for all the steps.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import secrets
+from collections.abc import Sequence
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from marquee.engines import EngineUrls
+from tests.saga.books import findings
+from tests.saga.changes import Changes
+from tests.saga.house import House, open_house
+from tests.saga.sale import Sale
+from tests.saga.steps import Moment, shortened, some_steps
+
+SECONDS = float(os.environ.get("MARQUEE_SAGA_SECONDS", "50"))
+# What a history may take to come to rest: the retries of the broker are over long before.
+REST_SECONDS = 25.0
+SHORTENING_SECONDS = 240.0
+ROUND = timedelta(minutes=2)
+
+
+async def faults_of(house: House, moments: Sequence[Moment]) -> list[str]:
+    """What is wrong after this history; empty where all is well."""
+    async with Changes(house.seats, house.money) as changes:
+        sale = Sale(house)
+        try:
+            await sale.open()
+            await sale.live_through(moments)
+        except AssertionError as error:
+            return [str(error)]
+        finally:
+            await house.mend()
+        return await _at_rest(house, sale) + await changes.faults()
+
+
+async def _at_rest(house: House, sale: Sale) -> list[str]:
+    """What is still wrong when holds have run out and everything that is tried again was."""
+    house.clock.leap(timedelta(hours=1))
+    deadline = asyncio.get_running_loop().time() + REST_SECONDS
+    while found := await findings(house, sale.showtime.showtime_id, sale.causes()):
+        if asyncio.get_running_loop().time() > deadline:
+            return found
+        house.clock.leap(ROUND)
+        await asyncio.sleep(0.4)
+    return []
+
+
+async def _explained(house: House, moments: Sequence[Moment], seed: str, found: list[str]) -> str:
+    loop = asyncio.get_running_loop()
+    until = loop.time() + SHORTENING_SECONDS
+    latest = found
+
+    async def fails(fewer: Sequence[Moment]) -> bool:
+        nonlocal latest
+        if loop.time() > until:
+            return False
+        again = await faults_of(house, fewer)
+        latest = again or latest
+        return bool(again)
+
+    short = await shortened(moments, fails)
+    lines = ["\n".join(latest), f"MARQUEE_SAGA_STEPS='{json.dumps(short)}'", f"(shortened from {seed}, where it was:"]
+    return "\n".join([*lines, *found]) + ")"
+
+
+@pytest.mark.timeout(SECONDS + SHORTENING_SECONDS + 120)
+async def test_whatever_goes_wrong_every_payment_ends_in_a_ticket_or_a_refund(
+    engine_urls: EngineUrls, namespace: str, tmp_path: Path
+) -> None:
+    given, seeded = os.environ.get("MARQUEE_SAGA_STEPS"), os.environ.get("MARQUEE_SAGA_SEED")
+    async with open_house(engine_urls, f"{namespace}_saga", tmp_path) as house:
+        if given:
+            assert await faults_of(house, json.loads(given)) == []
+            return
+        until = asyncio.get_running_loop().time() + SECONDS
+        while True:
+            seed = int(seeded) if seeded else secrets.randbits(32)
+            moments = some_steps(seed)
+            if found := await faults_of(house, moments):
+                pytest.fail(await _explained(house, moments, f"MARQUEE_SAGA_SEED={seed}", found), pytrace=False)
+            if seeded or asyncio.get_running_loop().time() > until:
+                return
