@@ -92,17 +92,23 @@ class Relay:
         async def loop() -> None:
             while True:
                 wake.clear()
-                if not await drain(collection, self._publisher):
+                if await drain(collection, self._publisher) < BATCH:
                     await woken(wake, POLL_SECONDS)
 
         return loop
 
     def _watch(self, collection: AsyncCollection[Document], wake: asyncio.Event) -> Any:
-        # The stream only says "look again", so nothing of the documents is sent along. Documents that are inserted with
-        # nothing to tell, as bookings are by the thousand in an on-sale, wake nobody.
+        # The stream only says "look again", so nothing of the documents is sent along. Changes with nothing to tell
+        # wake nobody: bookings are inserted and seat maps changed by the thousand in an on-sale, and by what it pulls
+        # itself the relay would look again after each of its own steps.
         told = {"operationType": "insert", "fullDocument.outbox.0": {"$exists": True}}
+        fields = {"$objectToArray": {"$ifNull": ["$updateDescription.updatedFields", {}]}}
+        pushed = {
+            "$and": [{"$in": [{"$substrCP": ["$$this.k", 0, 7]}, ["outbox", "outbox."]]}, {"$ne": ["$$this.v", []]}]
+        }
+        added = {"operationType": "update", "$expr": {"$anyElementTrue": [{"$map": {"input": fields, "in": pushed}}]}}
         pipeline: list[Document] = [
-            {"$match": {"$or": [told, {"operationType": {"$in": ["replace", "update"]}}]}},
+            {"$match": {"$or": [told, added, {"operationType": "replace"}]}},
             {"$project": {"_id": 1}},
         ]
 
