@@ -12,7 +12,7 @@ from typing import Any
 
 import httpx2
 
-from inventory_service.handlers.cancel import cancel_by_owner
+from inventory_service.handlers.give_back import cancel_by_owner
 from inventory_service.handlers.pay import prepare_payment
 from inventory_service.handlers.reserve import Reserve, reserve
 from inventory_service.handlers.showtimes import follow_showtimes

@@ -25,7 +25,7 @@ from tests.saga.steps import Moment, shortened, some_steps
 
 SECONDS = float(os.environ.get("MARQUEE_SAGA_SECONDS", "50"))
 # What a history may take to come to rest: the retries of the broker are over long before.
-REST_SECONDS = 25.0
+REST_SECONDS = 60.0
 SHORTENING_SECONDS = 240.0
 ROUND = timedelta(minutes=2)
 
