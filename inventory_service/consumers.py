@@ -12,6 +12,8 @@ from messaging.envelope import Event
 from messaging.events import PaymentState, VenueState
 
 SHOWTIMES_A_BATCH = 200
+# What is under way together shares its reads and writes.
+PAYMENTS_AT_ONCE = 100
 
 
 def subscriptions(inventory: Inventory) -> Sequence[Subscription]:
@@ -37,5 +39,6 @@ def subscriptions(inventory: Inventory) -> Sequence[Subscription]:
                 "PaymentFailed": payment_failed,
                 "PaymentRefunded": payment_refunded,
             },
+            prefetch=PAYMENTS_AT_ONCE,
         ),
     ]

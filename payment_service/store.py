@@ -9,12 +9,13 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, Literal, get_args
 
 from pydantic.alias_generators import to_camel
 from pymongo import ASCENDING, DESCENDING, ReturnDocument, UpdateOne
 from pymongo.asynchronous.collection import AsyncCollection
-from pymongo.errors import DuplicateKeyError
+from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
 from messaging.envelope import Event
@@ -22,7 +23,10 @@ from messaging.events import PaymentState
 from messaging.outbox import outbox_entry
 from payment_service.disputes import Dispute
 from payment_service.domain import Change, IntentReport, Payment, Refund, Report, WebhookEvent
-from service_kit.mongo import Database, Document
+from service_kit.ids import new_id
+from service_kit.lanes import Lane
+from service_kit.mongo import Database, Document, insert_new
+from service_kit.together import Readings, Updates
 
 EventState = Literal["received", "applied", "ignored", "unmatched", "failed"]
 # What people should see, and can have applied again.
@@ -34,6 +38,8 @@ EVENTS_KEPT = timedelta(days=90)
 CLOSED_KEPT = timedelta(days=7)
 # What a payment has lists of.
 PARTS: dict[str, type[Refund] | type[Dispute]] = {"refunds": Refund, "disputes": Dispute}
+BATCH = 128
+WAITING = 10_000
 WIRE_NAMES = {field.name: "_id" if field.name == "id" else to_camel(field.name) for field in fields(Payment)}
 
 
@@ -65,7 +71,12 @@ class Store:
         self._events: AsyncCollection[Document] = database["webhook_events"]
         self._closed: AsyncCollection[Document] = database["closed_bookings"]
         # Claims and marks on stored events: one that is lost in a failover only has an event applied again.
-        self._marks = self._events.with_options(write_concern=WriteConcern(w=1))
+        self._marks = self._events.with_options(write_concern=WriteConcern(w=1), read_concern=ReadConcern("local"))
+        # Webhooks come by the hundred when sales do: what arrives together is read and written together.
+        self._new: Lane[Document, bool] = Lane(partial(insert_new, self.payments), batch=BATCH, waiting=WAITING)
+        self._stored: Lane[Document, bool] = Lane(partial(insert_new, self._events), batch=BATCH, waiting=WAITING)
+        self._changes, self._finished = Updates(self.payments), Updates(self._marks)
+        self._referred = Readings(self.payments, {"outbox": 0}, _known, key="reference")
 
     async def prepare(self) -> None:
         """Indexes: one payment per booking; a webhook finds its payment; the worker finds what is due.
@@ -91,20 +102,18 @@ class Store:
 
     async def add(self, payment: Payment, events: PaymentEvents) -> bool:
         """Insert a new payment; False where its booking has one already."""
-        try:
-            await self.payments.insert_one({**_document(payment), "outbox": [outbox_entry(event) for event in events]})
-        except DuplicateKeyError:
-            return False
-        return True
+        return await self._new.submit({**_document(payment), "outbox": [outbox_entry(event) for event in events]})
 
     async def save(self, change: Change, events: PaymentEvents) -> bool:
-        """Write a change; False where somebody else changed the payment since it was read."""
+        """Write a change; False where somebody else changed the payment since it was read.
+
+        False may be told of a change that was made, too: then who reads again finds it there.
+        """
         fields_set = _document(change.payment)
-        written = await self.payments.update_one(
+        return await self._changes.apply(
             {"_id": fields_set.pop("_id"), "version": change.before},
             {"$set": fields_set, "$push": {"outbox": {"$each": [outbox_entry(event) for event in events]}}},
         )
-        return written.modified_count == 1
 
     async def get(self, payment_id: str) -> Payment | None:
         return _payment(await self.payments.find_one({"_id": payment_id}))
@@ -118,7 +127,7 @@ class Store:
         if before:
             wanted["_id"] = {"$lt": before}
         found = self.payments.find(wanted, sort=[("_id", DESCENDING)], limit=limit)
-        return [_of(document) async for document in found]
+        return [_known(document) async for document in found]
 
     async def close_bookings(self, booking_ids: Sequence[str], now: datetime) -> None:
         """Remember that these want no money any more; a repeat remembers it for longer."""
@@ -130,7 +139,7 @@ class Store:
 
     async def pending_of(self, booking_ids: Sequence[str]) -> list[Payment]:
         wanted = {"bookingId": {"$in": list(booking_ids)}, "status": "pending"}
-        return [_of(document) async for document in self.payments.find(wanted)]
+        return [_known(document) async for document in self.payments.find(wanted)]
 
     async def count_due(self, now: datetime) -> int:
         return await self.payments.count_documents({"dueAt": {"$lte": now}})
@@ -141,7 +150,7 @@ class Store:
 
     async def of_report(self, report: Report) -> Payment | None:
         """The payment a report is about: by the gateway's reference, or by our own id where that isn't stored yet."""
-        known = _payment(await self.payments.find_one({"reference": report.intent}))
+        known = await self._referred.get(report.intent)
         if known or not isinstance(report, IntentReport) or report.payment_id is None:
             return known
         return _payment(await self.payments.find_one({"_id": report.payment_id, "reference": None}))
@@ -163,38 +172,32 @@ class Store:
 
     async def keep_event(self, event: WebhookEvent, now: datetime) -> bool:
         """Store a webhook event; False where it is there already."""
-        try:
-            await self._events.insert_one(
-                {
-                    "_id": event.id,
-                    "type": event.type,
-                    "body": event.body,
-                    "state": "received",
-                    "receivedAt": now,
-                    "dueAt": now,
-                    "tries": 0,
-                }
-            )
-        except DuplicateKeyError:
-            return False
-        return True
-
-    async def claim_event(self, now: datetime, lease: timedelta) -> ClaimedEvent | None:
-        """The event that waits longest, kept from other workers for `lease`."""
-        document = await self._marks.find_one_and_update(
-            {"state": "received", "dueAt": {"$lte": now}},
-            {"$set": {"dueAt": now + lease}, "$inc": {"tries": 1}},
-            sort=[("dueAt", ASCENDING)],
-            return_document=ReturnDocument.AFTER,
+        return await self._stored.submit(
+            {
+                "_id": event.id,
+                "type": event.type,
+                "body": event.body,
+                "state": "received",
+                "receivedAt": now,
+                "dueAt": now,
+                "tries": 0,
+            }
         )
-        if document is None:
-            return None
-        event = WebhookEvent(document["_id"], document["type"], document["body"])
-        return ClaimedEvent(event, document["tries"], document["dueAt"])
+
+    async def claim_events(self, now: datetime, lease: timedelta, most: int) -> list[ClaimedEvent]:
+        """The events that wait longest, kept from other workers for `lease`."""
+        due = {"state": "received", "dueAt": {"$lte": now}}
+        found = await self._marks.find(due, {"_id": 1}, sort=[("dueAt", ASCENDING)], limit=most).to_list()
+        if not found:
+            return []
+        claim, ids = new_id(), {"_id": {"$in": [document["_id"] for document in found]}}
+        await self._marks.update_many(ids | due, {"$set": {"dueAt": now + lease, "claim": claim}, "$inc": {"tries": 1}})
+        return [_claimed(document) async for document in self._marks.find(ids | {"claim": claim})]
 
     async def finish_event(self, claimed: ClaimedEvent, state: EventState, now: datetime, error: str = "") -> None:
-        await self._marks.update_one(
-            _same(claimed), {"$set": {"state": state, "finishedAt": now, "error": error}, "$unset": {"dueAt": 1}}
+        await self._finished.apply(
+            _same(claimed),
+            {"$set": {"state": state, "finishedAt": now, "error": error}, "$unset": {"dueAt": 1, "claim": 1}},
         )
 
     async def retry_event(self, claimed: ClaimedEvent, at: datetime, error: str) -> None:
@@ -229,6 +232,11 @@ class Store:
                 wake.set()
 
 
+def _claimed(document: Document) -> ClaimedEvent:
+    event = WebhookEvent(document["_id"], document["type"], document["body"])
+    return ClaimedEvent(event, document["tries"], document["dueAt"])
+
+
 def _same(claimed: ClaimedEvent) -> Document:
     """Matches only while the claim holds: a worker thought dead must not undo what its successor did."""
     return {"_id": claimed.event.id, "state": "received", "dueAt": claimed.due_at}
@@ -243,10 +251,10 @@ def _document(payment: Payment) -> Document:
 
 
 def _payment(document: Document | None) -> Payment | None:
-    return _of(document) if document is not None else None
+    return _known(document) if document is not None else None
 
 
-def _of(document: Document) -> Payment:
+def _known(document: Document) -> Payment:
     values: dict[str, Any] = {name: document[wire] for name, wire in WIRE_NAMES.items() if name not in PARTS}
     for name, kind in PARTS.items():
         # Payments of earlier versions have no disputes.

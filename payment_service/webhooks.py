@@ -16,7 +16,7 @@ from service_kit.problems import is_outage
 from service_kit.tasks import woken
 
 log = get_logger(__name__)
-AT_ONCE = 16
+AT_ONCE = 64
 POLL_SECONDS = 1.0
 # A claim that has not ended by then died with its worker.
 CLAIM = timedelta(seconds=15)
@@ -91,14 +91,20 @@ class WebhookApplier:
     async def run(self) -> None:
         """Woken by a change stream, polling as the truth."""
         busy: set[asyncio.Task[None]] = set()
+
+        def ended(task: asyncio.Task[None]) -> None:
+            if len(busy) == AT_ONCE:  # there may be more than could be taken
+                self._wake.set()
+            busy.discard(task)
+
         async with asyncio.TaskGroup() as group:
             while True:
                 self._wake.clear()
-                while len(busy) < AT_ONCE and (claimed := await self._store.claim_event(self._clock.now(), CLAIM)):
-                    task = group.create_task(self._apply(claimed))
-                    busy.add(task)
-                    task.add_done_callback(busy.discard)
-                    task.add_done_callback(lambda _: self._wake.set())
+                if room := AT_ONCE - len(busy):
+                    for claimed in await self._store.claim_events(self._clock.now(), CLAIM, room):
+                        task = group.create_task(self._apply(claimed))
+                        busy.add(task)
+                        task.add_done_callback(ended)
                 await woken(self._wake, POLL_SECONDS)
 
     async def _apply(self, claimed: ClaimedEvent) -> None:

@@ -1,7 +1,7 @@
 """Bookings in MongoDB. Each transition is one conditional update with its events in the document's outbox."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime
 from typing import Any
 
@@ -16,6 +16,7 @@ from messaging.outbox import ensure_outbox_index
 from service_kit.errors import Unavailable
 from service_kit.lanes import Lane
 from service_kit.mongo import Document, insert_new
+from service_kit.together import Readings, Updates
 
 BATCH = 256
 WAITING = 10_000
@@ -25,6 +26,8 @@ class Bookings:
     def __init__(self, collection: AsyncCollection[Document]) -> None:
         self.collection = collection
         self._inserts: Lane[Document, bool] = Lane(self._insert_all, batch=BATCH, waiting=WAITING)
+        self._readings = Readings(collection, {"outbox": 0}, _from_document)
+        self._updates = Updates(collection)
 
     async def prepare(self) -> None:
         # A person's own list, newest first.
@@ -57,8 +60,8 @@ class Bookings:
         return await insert_new(self.collection, documents)
 
     async def get(self, booking_id: str) -> Booking | None:
-        document = await self.collection.find_one({"_id": booking_id}, {"outbox": 0})
-        return _from_document(document) if document else None
+        """As it is after this was asked for."""
+        return await self._readings.get(booking_id)
 
     async def some(self, booking_ids: Sequence[str]) -> list[Booking]:
         """Those of these bookings that there are."""
@@ -136,8 +139,18 @@ class Bookings:
     async def become(
         self, booking: Booking, status: BookingStatus, now: datetime, *, events: Sequence[Document] = (), **values: Any
     ) -> Booking | None:
-        """Move this very version of a booking to `status` with these events; None where it has changed."""
-        return await self._update(*_becoming(booking, status, now, events, values))
+        """Move this very version of a booking to `status` with these events; None where it has changed.
+
+        Sales that arrive together are written together; None may be told of one that was made, too.
+        """
+        condition, update = _becoming(booking, status, now, events, values)
+        if status != "confirmed":
+            return await self._update(condition, update)
+        if not await self._updates.apply(condition, update):
+            return None
+        payment_id = values.get("paymentId", booking.payment_id)
+        version = booking.version + 1
+        return replace(booking, status=status, version=version, updated_at=now, payment_id=payment_id, leaving=None)
 
     async def expire(self, bookings: Sequence[tuple[Booking, Sequence[Document]]], now: datetime) -> None:
         """Move these very versions of bookings to `expired`, each with its events, in one write."""

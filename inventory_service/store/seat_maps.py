@@ -44,6 +44,7 @@ from messaging.events import ShowtimeState
 from messaging.outbox import ensure_outbox_index
 from service_kit.lanes import Lane
 from service_kit.mongo import Document, only_known_already
+from service_kit.together import Readings, Updates
 
 LOOKS = 256
 WAITING = 10_000
@@ -54,6 +55,8 @@ class SeatMaps:
     def __init__(self, collection: AsyncCollection[Document]) -> None:
         self.collection = collection
         self._looks: Lane[str, SeatMap | None] = Lane(self._look, batch=LOOKS, waiting=WAITING)
+        self._readings = Readings(collection, {"outbox": 0}, seat_map_from)
+        self._updates = Updates(collection)
         self._outlines: OrderedDict[str, SeatMap] = OrderedDict()
 
     async def prepare(self) -> None:
@@ -122,8 +125,8 @@ class SeatMaps:
     # --- reading -----------------------------------------------------------------------------------------------------
 
     async def get(self, showtime_id: str) -> SeatMap | None:
-        document = await self.collection.find_one({"_id": showtime_id}, {"outbox": 0})
-        return seat_map_from(document) if document else None
+        """As it is after this was asked for; who asks together shares the reading."""
+        return await self._readings.get(showtime_id)
 
     async def glance(self, showtime_id: str, booking_ids: Sequence[str]) -> Glance | None:
         """A reading without holds, but for the entries of these bookings."""
@@ -285,7 +288,10 @@ class SeatMaps:
     # --- bookings ----------------------------------------------------------------------------------------------------
 
     async def book(self, seat_map: SeatMap, hold: Hold, payment_id: str | None, now: datetime) -> bool:
-        """Turn a hold, run out or not, into booked seats; the booked mark stays until `tidy`."""
+        """Turn a hold, run out or not, into booked seats; the booked mark stays until `tidy`.
+
+        Sales that arrive together are written together; False may be told of one that was made, too.
+        """
         update = self._change(now, booked=(hold.mask, 0))
         booked = replace(hold, mark=Mark.BOOKED, until=None, payment_id=payment_id)
         update |= set_mark(update, booked, now)
@@ -295,7 +301,7 @@ class SeatMaps:
             **unpaused(now),
             **still_as([hold]),
         }
-        return await self._apply(condition, update)
+        return await self._updates.apply(condition, update)
 
     async def retake(self, seat_map: SeatMap, booked: Hold, evicted: Sequence[Hold], now: datetime) -> bool:
         """Book seats whose hold is gone, if they are free (or only under expired holds) and the show is on."""

@@ -1,5 +1,6 @@
 """Claims on webhook events and on payments: one worker at a time, and never lost with it."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
 
@@ -32,25 +33,32 @@ async def store(house: House) -> AsyncIterator[Store]:
 
 async def test_an_event_is_claimed_by_one_worker_until_the_claim_lapses(store: Store, clock: ManualClock) -> None:
     assert await store.keep_event(WebhookEvent("evt_1", "x", "{}"), clock.now())
-    first = await store.claim_event(clock.now(), LEASE)
-    assert first is not None
-    assert await store.claim_event(clock.now(), LEASE) is None
+    (first,) = await store.claim_events(clock.now(), LEASE, 10)
+    assert await store.claim_events(clock.now(), LEASE, 10) == []
     clock.advance(LEASE)
-    second = await store.claim_event(clock.now(), LEASE)
-    assert second is not None
+    (second,) = await store.claim_events(clock.now(), LEASE, 10)
     assert (second.event, second.tries) == (first.event, 2)
 
 
 async def test_a_worker_thought_dead_can_not_undo_what_its_successor_did(store: Store, clock: ManualClock) -> None:
     await store.keep_event(WebhookEvent("evt_1", "x", "{}"), clock.now())
-    dead = await store.claim_event(clock.now(), LEASE)
+    (dead,) = await store.claim_events(clock.now(), LEASE, 10)
     clock.advance(LEASE)
-    alive = await store.claim_event(clock.now(), LEASE)
-    assert dead is not None
-    assert alive is not None
+    (alive,) = await store.claim_events(clock.now(), LEASE, 10)
     await store.finish_event(alive, "applied", clock.now())
     await store.retry_event(dead, clock.now(), "late")
-    assert await store.claim_event(clock.now() + LEASE, LEASE) is None
+    assert await store.claim_events(clock.now() + LEASE, LEASE, 10) == []
+
+
+async def test_workers_that_claim_at_once_share_the_events_and_none_goes_to_two(
+    store: Store, clock: ManualClock
+) -> None:
+    ids = [f"evt_{number}" for number in range(40)]
+    kept = await asyncio.gather(*(store.keep_event(WebhookEvent(id_, "x", "{}"), clock.now()) for id_ in ids * 2))
+    assert sum(kept) == len(ids)
+    claims = await asyncio.gather(*(store.claim_events(clock.now(), LEASE, 15) for _ in range(8)))
+    claims += [await store.claim_events(clock.now(), LEASE, 40)]
+    assert sorted(claimed.event.id for each in claims for claimed in each) == sorted(ids)
 
 
 async def test_a_change_from_an_old_version_is_refused(store: Store, clock: ManualClock) -> None:
