@@ -5,6 +5,7 @@ DEMO_ARGS ?=
 UP_ARGS ?=
 TEST_ARGS ?=
 BENCH_ARGS ?=
+PAYMENT_BENCH_ARGS ?=
 SEARCH_BENCH_ARGS ?=
 PYTHON := .venv/bin/python
 PACKAGES := $(patsubst %/__init__.py,%,$(wildcard */__init__.py))
@@ -31,6 +32,7 @@ fmt: setup
 bench: setup
 	@$(PYTHON) -m bench.gateway
 	@$(PYTHON) -m bench.inventory $(BENCH_ARGS)
+	@$(PYTHON) -m bench.payments $(PAYMENT_BENCH_ARGS)
 	@$(PYTHON) -m bench.relevance
 	@$(PYTHON) -m bench.search $(SEARCH_BENCH_ARGS)
 	@$(PYTHON) -m bench.reindex
