@@ -144,7 +144,7 @@ class Bookings:
         Sales that arrive together are written together; None may be told of one that was made, too.
         """
         condition, update = _becoming(booking, status, now, events, values)
-        if status != "confirmed":
+        if status != "confirmed" or values.keys() - {"paymentId"}:
             return await self._update(condition, update)
         if not await self._updates.apply(condition, update):
             return None
