@@ -38,6 +38,8 @@ class Settings(KitSettings):
     most_extensions: int = 3
     # From the first moment of a hold, extensions included.
     longest_hold_seconds: int = 2_700
+    # How long a partner theatre has to answer for a booking that is paid for; silence is a refusal.
+    partner_answer_seconds: PositiveInt = 120
     # Live seat maps: open streams of one process, and of one address where limits are on.
     most_streams: int = 2_000
     most_streams_per_address: int = 100
@@ -62,6 +64,10 @@ class Settings(KitSettings):
     def idempotency_secret(self) -> bytes:
         """Requests may have access codes, which nobody should be able to try on what is kept of a request."""
         return hmac.digest(self.ticket_secret.get_secret_value().encode(), b"idempotency", "sha256")
+
+    @property
+    def partner_answer(self) -> timedelta:
+        return timedelta(seconds=self.partner_answer_seconds)
 
     @property
     def longest_hold(self) -> timedelta:

@@ -200,6 +200,8 @@ BookingStatus = Literal["pending", "confirmed", "cancelled", "expired", "failed"
 
 
 class BookingState(EventData):
+    """`partner` is the theatre that was asked for it, if one was."""
+
     booking_id: str
     version: int
     showtime_id: str
@@ -212,6 +214,7 @@ class BookingState(EventData):
     currency: str
     held_until: datetime | None = None
     payment_id: str | None = None
+    partner: str | None = None
     # When the show began by what the buyer agreed to, and when it begins now, where it was moved since.
     starts_at: datetime | None = None
     moved_to: datetime | None = None
@@ -226,6 +229,39 @@ class DisputeState(EventData):
     status: Literal["inquiry", "closed", "needs_response", "under_review", "won", "lost"]
     opened_at: datetime
     closed_at: datetime | None = None
+class PartnerRequest(EventData):
+    """Asks a partner theatre for seats that are paid for; no answer by the `deadline` is a refusal."""
+
+    booking_id: str
+    partner: str
+    showtime_id: str
+    event_id: str
+    venue_id: str
+    hall_id: str
+    event_name: str
+    venue_name: str
+    hall_name: str
+    starts_at: datetime
+    seat_ids: list[str]
+    amount: int
+    currency: str
+    deadline: datetime
+
+
+class PartnerConfirmation(EventData):
+    """The theatre has the seats for us; `ticket_ids` are its own, by seat."""
+
+    booking_id: str
+    partner: str
+    ticket_ids: dict[str, str]
+
+
+class PartnerRefusal(EventData):
+    """The theatre refused or did not answer in time; `reason` is for the buyer."""
+
+    booking_id: str
+    partner: str
+    reason: str
 
 
 class PaymentState(EventData):
@@ -288,6 +324,9 @@ REGISTRY: dict[str, type[EventData]] = {
     "BookingFailed": BookingState,
     "BookingReduced": BookingState,
     "BookingRescheduled": BookingState,
+    "PartnerConfirmationRequested": PartnerRequest,
+    "PartnerConfirmed": PartnerConfirmation,
+    "PartnerRefused": PartnerRefusal,
     "PaymentRequested": PaymentState,
     "PaymentSucceeded": PaymentState,
     "PaymentFailed": PaymentState,

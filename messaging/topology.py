@@ -17,6 +17,8 @@ SUBSCRIPTIONS: dict[str, tuple[str, ...]] = {
     "inventory.showtimes": ("ShowtimeCreated", "ShowtimeUpdated", "ShowtimeCancelled"),
     "inventory.venues": ("VenueCreated", "VenueUpdated"),
     "inventory.payments": ("PaymentSucceeded", "PaymentFailed", "PaymentRefunded"),
+    "inventory.partners": ("PartnerConfirmed", "PartnerRefused"),
+    "partners.requests": ("PartnerConfirmationRequested", "BookingCancelled", "BookingFailed", "BookingReduced"),
     "payments.refunds": ("RefundRequested",),
     "payments.bookings": ("BookingExpired", "BookingCancelled", "BookingFailed"),
     "indexer.catalogue": (

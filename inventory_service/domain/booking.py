@@ -6,6 +6,8 @@ pending ─▶ confirmed ─▶ cancelled ─▶ refunded
    └─▶ cancelled
 A confirmed booking that gives up some of its seats stays confirmed for the others.
 expired | failed | cancelled ──(paid, no seats)──▶ refunded
+
+Where a partner theatre has the last word, what was paid for stays (or is again) pending until it has answered.
 """
 
 from collections.abc import Sequence
@@ -14,21 +16,38 @@ from datetime import datetime
 from typing import Any, get_args
 
 from inventory_service.domain.layout import LayoutKey
+from inventory_service.domain.partner import Partner
 from inventory_service.domain.refunds import Leaving, Part
 from messaging.events import BookingStatus, RefundPolicy
 from service_kit.errors import Conflict, Gone
 
 # Each with what leads there. `docs/states.md` is made of it.
 REASONS: dict[tuple[BookingStatus, BookingStatus], str] = {
-    ("pending", "confirmed"): "the payment succeeded while the seats were held, or there was nothing to pay",
-    ("pending", "cancelled"): "the buyer gave the hold back, or the showtime was cancelled",
+    ("pending", "confirmed"): "the payment succeeded while the seats were held, or there was nothing to pay; "
+    "where a partner theatre has the last word, it confirmed the seats",
+    (
+        "pending",
+        "cancelled",
+    ): "the buyer gave the hold back, or the showtime was cancelled; money that had come in is asked back",
     ("pending", "expired"): "the hold ran out",
-    ("pending", "failed"): "the payment failed for good",
+    (
+        "pending",
+        "failed",
+    ): "the payment failed for good, or the partner theatre refused the seats or did not answer; "
+    "then the money is asked back",
     ("confirmed", "cancelled"): "the buyer cancelled, or the showtime was cancelled; the money is asked back",
+    (
+        "expired",
+        "pending",
+    ): "late money, the seats or equal ones were still free, and a partner theatre is asked for them",
     ("expired", "confirmed"): "late money, and the same seats were still free, or equal ones that the buyer agreed to",
     ("expired", "refunded"): "late money, but no seats: it came back",
+    (
+        "failed",
+        "pending",
+    ): "paid after all, the seats or equal ones were still free, and a partner theatre is asked for them",
     ("failed", "confirmed"): "paid after all, and the same seats were still free, or equal ones",
-    ("failed", "refunded"): "paid after all, but no seats: it came back",
+    ("failed", "refunded"): "paid after all, but no seats, or the partner theatre refused them: it came back",
     ("cancelled", "refunded"): "all the money that was to come back did",
 }
 TRANSITIONS: dict[BookingStatus, frozenset[BookingStatus]] = {
@@ -83,10 +102,11 @@ class NotConfirmed(Conflict):
 class Booking:
     """One reading of a booking document.
 
-    `channel` is the one it was bought through, if any. `price` is the `Price` as it was frozen, of the seats that it
-    has; `amount` its total. `parts` are seats that it gave up while it kept these. `refund` is what was asked back when
-    it ended, `refunded` what has come back in all. `starts_at` is the time of the show that the buyer agreed to,
-    `moved_to` the one that it was moved to since, as far as he was told.
+    `channel` is the one it was bought through, `partner` the theatre that must agree to the sale, if there is one.
+    `price` is the `Price` as it was frozen, of the seats that it has; `amount` its total. `parts` are seats that it
+    gave up while it kept these. `refund` is what was asked back when it ended, `refunded` what has come back in all.
+    `starts_at` is the time of the show that the buyer agreed to, `moved_to` the one that it was moved to since, as far
+    as he was told.
     `holder_keys` name those whose limits its hold counts against, `code_uses` the places where its promo code is
     counted. `accept_other`: the buyer takes equal seats for late money; `seats_changed`: he got them, `from` and `to`.
     """
@@ -115,6 +135,7 @@ class Booking:
     scanned_at: datetime | None = None
     channel: str | None = None
     holder_keys: Sequence[str] = ()
+    partner: Partner | None = None
     policy: RefundPolicy = NO_POLICY
     starts_at: datetime | None = None
     moved_to: datetime | None = None
@@ -125,7 +146,22 @@ class Booking:
     @property
     def waiting(self) -> bool:
         """Whether it waits for its payment."""
-        return self.status == "pending"
+        return self.status == "pending" and not self.at_partner
+
+    @property
+    def at_partner(self) -> bool:
+        """Whether it is paid for and pending for the partner theatre's sake: until it has answered, or is let go."""
+        return self.status == "pending" and self.partner is not None and (self.partner.state == "asked" or self.let_go)
+
+    @property
+    def let_go(self) -> bool:
+        """Whether it is being given up while the theatre has not confirmed it: there will be no ticket."""
+        return self.partner is not None and self.partner.ending is not None
+
+    @property
+    def turned_down(self) -> bool:
+        """Whether the partner theatre would not have it: then money that comes again leads to no ticket."""
+        return self.partner is not None and self.partner.state == "refused"
 
     @property
     def settled(self) -> bool:
@@ -183,6 +219,8 @@ class Booking:
 
     def require_payable(self, now: datetime) -> None:
         """Raises HoldExpired, NotPending."""
+        if self.at_partner:
+            raise NotPending("It is paid for, and the theatre is being asked for the seats")
         if self.status == "expired" or (self.status == "pending" and self.held_until <= now):
             raise HoldExpired
         if self.status != "pending":

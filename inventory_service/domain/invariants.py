@@ -4,6 +4,8 @@
 - booked = the seats of confirmed bookings, where a mark says that the booking has yet to follow: of the mark.
 - no seat is in two blocks, and none beyond the end of the hall.
 - a pending booking has its hold; what has run out is swept within `GRACE`.
+- one that its partner theatre is asked for has booked seats instead, and is answered within `GRACE` of the deadline;
+  once confirmed it has the theatre's tickets.
 - the price adds up; nobody has both a ticket and a refund.
 """
 
@@ -38,7 +40,8 @@ def broken_invariants(
 def _ought_to_have(booking: Booking, seat_map: SeatMap, now: datetime) -> Sequence[str]:
     """The seats that it ought to have. Those that nobody has may be left out of the next layout."""
     if booking.status == "pending":
-        return booking.seat_ids if booking.held_until > now else ()
+        seated = (booking.at_partner and not booking.let_go) or (booking.waiting and booking.held_until > now)
+        return booking.seat_ids if seated else ()
     if booking.status != "confirmed":
         return ()
     entry = seat_map.holds.get(booking.id)
@@ -104,12 +107,23 @@ def _holds_and_bookings(
         elif hold.mask != seats[hold.booking_id] and not (_gave_up(booking, hold, layout) or _moves(booking, hold)):
             yield f"The seat map and booking {hold.booking_id} name different seats"
     for booking in bookings.values():
-        if booking.status != "pending":
+        if booking.at_partner:
+            yield from _partner_faults(booking, seat_map, now)
+        if not booking.waiting:
             continue
         if booking.held_until <= now - GRACE:
             yield f"Booking {booking.id} is still pending although its hold ran out at {booking.held_until}"
         elif booking.held_until > now and booking.id not in seat_map.holds:
             yield f"Booking {booking.id} waits for payment but holds no seats"
+
+
+def _partner_faults(booking: Booking, seat_map: SeatMap, now: datetime) -> Iterator[str]:
+    deadline = booking.partner and booking.partner.deadline
+    if deadline and deadline <= now - GRACE:
+        yield f"Booking {booking.id} still waits for its partner theatre, which had until {deadline}"
+    entry = seat_map.holds.get(booking.id)
+    if not booking.let_go and (entry is None or entry.mark is not Mark.BOOKED):
+        yield f"Booking {booking.id} waits for its partner theatre but its seats are not booked"
 
 
 def _gave_up(booking: Booking, mark: Hold, layout: Layout) -> bool:
@@ -127,6 +141,9 @@ def _booking_faults(booking: Booking) -> Iterator[str]:
     total = total_of(booking.price)
     if total != booking.amount or booking.amount < 0:
         yield f"The price of booking {booking.id} adds up to {total}, but {booking.amount} is asked"
+    partner = booking.partner
+    if partner and booking.status == "confirmed" and not set(booking.seat_ids) <= set(partner.ticket_ids):
+        yield f"Booking {booking.id} is confirmed without its partner theatre's tickets"
     if booking.status == "confirmed" and booking.money_back and not booking.leaving:
         yield f"Booking {booking.id} has a ticket and its money back"
 

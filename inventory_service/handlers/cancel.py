@@ -9,6 +9,7 @@ from inventory_service.domain.seat_map import Hold, Mark, SeatMap
 from inventory_service.handlers.attempts import ATTEMPTS, Contended
 from inventory_service.handlers.context import Inventory
 from inventory_service.handlers.leave import leave
+from inventory_service.handlers.let_go import let_go
 from inventory_service.handlers.other_seats import as_marked
 from messaging.events import BookingStatus
 from service_kit.ids import new_id
@@ -48,7 +49,7 @@ async def cancel(
         entry = seat_map.holds.get(booking.id)
         match booking.status:
             case "pending":
-                done = await _give_up(inventory, seat_map, booking, entry)
+                done = await _give_up(inventory, seat_map, booking, reason, due)
             case "confirmed":
                 wanted = Leaving(booking.seat_ids, due(booking), new_id(), reason)
                 done = await leave(inventory, seat_map, booking, wanted, unless_scanned=unless_scanned)
@@ -61,12 +62,15 @@ async def cancel(
     raise Contended
 
 
-async def _give_up(inventory: Inventory, seat_map: SeatMap, booking: Booking, entry: Hold | None) -> Booking | None:
+async def _give_up(inventory: Inventory, seat_map: SeatMap, booking: Booking, reason: str, due: Due) -> Booking | None:
     """Cancel a pending booking; None where the next look must decide.
 
     Its seats may be booked already, by a confirmation that is under way or was cut short: that is finished first, so
     that what follows is the cancelling of a confirmed booking. Unless the money is back: then the seats are too.
     """
+    entry = seat_map.holds.get(booking.id)
+    if booking.partner and (booking.at_partner or (entry and entry.mark is Mark.BOOKED)):
+        return await let_go(inventory, seat_map, booking, booking.partner, reason, refund=due(booking))
     if entry is None or entry.mark is Mark.HOLD:
         return await _release(inventory, seat_map, booking, entry, "cancelled")
     if entry.mark is Mark.BOOKED and not booking.money_back:

@@ -3,18 +3,24 @@
 With a live hold (or one that ran out unclaimed) the held bits become booked. Where the hold is gone the same seats are
 taken again if they are free, else equal ones where the buyer agreed to that. Where there are none, or the buyer or the
 venue had cancelled, the money goes back.
+
+Where a partner theatre has the last word the booking does not follow yet: the theatre is asked first, and the mark
+stays until it has answered (`handlers/partner.py`).
 """
 
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 from inventory_service.domain.booking import Booking, OtherPayment
 from inventory_service.domain.layout import UnknownSeats
+from inventory_service.domain.partner import Partner
 from inventory_service.domain.seat_map import Hold, Mark, SeatMap
 from inventory_service.handlers.attempts import ATTEMPTS, Contended
 from inventory_service.handlers.cancel import all_that_is_left, cancel, nothing
 from inventory_service.handlers.context import Inventory, new_refund
 from inventory_service.handlers.other_seats import as_marked, find_other
+from inventory_service.store.bookings import partner_document
 from service_kit.ids import new_id
 from service_kit.logs import get_logger
 
@@ -42,13 +48,14 @@ async def _confirm_once(inventory: Inventory, booking_id: str, payment_id: str |
     if booking.status == "confirmed":
         await inventory.tallying.follow(booking)
         await inventory.seat_maps.tidy(booking.showtime_id, booking_id, Mark.BOOKED) if entry else None
+    if booking.status == "confirmed" or booking.at_partner:
         return booking
     called_off = seat_map.status != "open" and (entry is None or entry.mark is Mark.HOLD)
     if booking.status == "pending" and (called_off or booking.money_back):  # news of a refund may come first
         due = nothing if booking.money_back else all_that_is_left
         await cancel(inventory, booking, reason="showtime-cancelled", due=due)
         return None
-    if booking.status in {"cancelled", "refunded"} or booking.money_back:
+    if booking.status in {"cancelled", "refunded"} or booking.money_back or booking.turned_down:
         return await _give_back(inventory, seat_map, booking, entry, payment_id)
     if entry is None:
         return await _without_hold(inventory, seat_map, booking, payment_id)
@@ -82,6 +89,8 @@ async def _settle(
     values = await as_marked(inventory, seat_map, booking, mark)
     if payment_id:
         values["paymentId"] = payment_id
+    if booking.partner:
+        return await _ask(inventory, seat_map, booking, booking.partner, values)
     confirmed = await inventory.settle(booking, "confirmed", ["BookingConfirmed"], **values)
     if confirmed:
         await inventory.tallying.follow(confirmed)  # before the mark goes, by which a crash is noticed
@@ -89,6 +98,25 @@ async def _settle(
         if seat_map.status != "open":  # called off between the mark and the booking
             return await cancel(inventory, confirmed, reason="showtime-cancelled")
     return confirmed
+
+
+async def _ask(
+    inventory: Inventory, seat_map: SeatMap, booking: Booking, partner: Partner, values: dict[str, Any]
+) -> Booking | None:
+    """Have the partner theatre asked; from this very reading, in which nobody has given the booking up.
+
+    `values`: what the mark changes of the booking, and its payment.
+    """
+    now = inventory.now()
+    asked = replace(partner, state="asked", deadline=now + inventory.settings.partner_answer)
+    seat_ids = values.get("seatIds") or booking.seat_ids
+    after = replace(booking, status="pending", version=booking.version + 1, seat_ids=seat_ids)
+    event = inventory.asking_event(after, asked, await inventory.showtime(booking.showtime_id))
+    values |= {"partner": partner_document(asked)}
+    waiting = await inventory.bookings.become(booking, "pending", now, events=[event], **values)
+    if waiting and seat_map.status != "open":  # called off between the mark and the booking
+        return await cancel(inventory, waiting, reason="showtime-cancelled")
+    return waiting
 
 
 async def _take(

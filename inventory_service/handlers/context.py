@@ -11,6 +11,7 @@ from inventory_service.clients import Payments, Venues
 from inventory_service.config import Settings
 from inventory_service.domain.booking import TRANSITIONS, Booking
 from inventory_service.domain.layout import Layout, LayoutKey
+from inventory_service.domain.partner import Partner
 from inventory_service.domain.seat_map import Hold, SeatMap
 from inventory_service.handlers.attempts import ATTEMPTS, Contended, NotOpenYet
 from inventory_service.handlers.box_office import BoxOffice
@@ -23,7 +24,15 @@ from inventory_service.store.code_uses import CodeUses
 from inventory_service.store.holders import Holders
 from inventory_service.store.seat_maps import SeatMaps
 from messaging.envelope import new_event
-from messaging.events import BookingState, BookingStatus, EventData, RefundRequest, SeatsState, ShowtimeState
+from messaging.events import (
+    BookingState,
+    BookingStatus,
+    EventData,
+    PartnerRequest,
+    RefundRequest,
+    SeatsState,
+    ShowtimeState,
+)
 from messaging.outbox import outbox_entry
 from service_kit.clock import Clock
 from service_kit.errors import NotFound
@@ -123,8 +132,8 @@ class Inventory:
 
         A booking that has that status already is given as it is: the step was done before. One that has left the state
         in which the caller saw it is for the caller to look at again: giving up a hold is not what ends a booking that
-        was paid meanwhile. Once money was asked back a booking can't be confirmed any more, or there would be a ticket
-        and a refund.
+        was paid meanwhile. Once money was asked back, or a partner theatre's booking is being let go, it can't be
+        confirmed any more, or there would be a ticket and a refund.
         """
         current = booking
         for _ in range(ATTEMPTS):
@@ -132,7 +141,9 @@ class Inventory:
                 return current
             if current.status != booking.status or status not in TRANSITIONS[current.status]:
                 return None
-            if status == "confirmed" and current.money_back:
+            if current.at_partner != booking.at_partner:
+                return None
+            if status == "confirmed" and (current.money_back or current.let_go):
                 return None
             payment_id = values.get("paymentId") or current.payment_id
             seat_ids = values.get("seatIds") or current.seat_ids
@@ -190,6 +201,7 @@ class Inventory:
                 currency=booking.currency,
                 held_until=booking.held_until,
                 payment_id=booking.payment_id,
+                partner=booking.partner.id if booking.partner and booking.partner.state != "unasked" else None,
                 starts_at=booking.starts_at,
                 moved_to=booking.moved_to,
             )
@@ -199,6 +211,26 @@ class Inventory:
         """The request for this refund; the booking is given as the change will leave it."""
         data = RefundRequest(booking_id=booking.id, **{key: refund[key] for key in REFUND_FIELDS})
         return self._outbox_entry("RefundRequested", booking, data)
+
+    def asking_event(self, booking: Booking, partner: Partner, showtime: ShowtimeState) -> dict[str, Any]:
+        """The request that the partner theatre be asked; the booking is given as the change will leave it."""
+        data = PartnerRequest(
+            booking_id=booking.id,
+            partner=partner.id,
+            showtime_id=booking.showtime_id,
+            event_id=booking.event_id,
+            venue_id=booking.venue_id,
+            hall_id=showtime.hall_id,
+            event_name=showtime.event.name,
+            venue_name=showtime.venue.name,
+            hall_name=showtime.hall_name,
+            starts_at=showtime.starts_at,
+            seat_ids=booking.seat_ids,
+            amount=booking.amount,
+            currency=booking.currency,
+            deadline=partner.deadline or self.now(),
+        )
+        return self._outbox_entry("PartnerConfirmationRequested", booking, data)
 
     def _outbox_entry(self, type_: str, booking: Booking, data: EventData) -> dict[str, Any]:
         event = new_event(

@@ -9,6 +9,7 @@ from datetime import timedelta
 from inventory_service.domain.booking import Booking
 from inventory_service.domain.seat_map import Hold, Mark, SeatMap
 from inventory_service.handlers.attempts import Contended
+from inventory_service.handlers.cancel import cancel
 from inventory_service.handlers.confirm import confirm
 from inventory_service.handlers.context import Inventory
 from inventory_service.handlers.evict import evict
@@ -44,8 +45,11 @@ async def _round(inventory: Inventory) -> bool:
     cut_short = await inventory.bookings.half_left(now - LAG, BOOKINGS_A_ROUND)
     for booking in cut_short:
         await _guarded(finish_leaving(inventory, booking), booking_id=booking.id)
+    let_go = await inventory.bookings.half_let_go(now - LAG, BOOKINGS_A_ROUND)
+    for booking in let_go:
+        await _guarded(_cancel(inventory, booking), booking_id=booking.id)
     await _guarded(inventory.tallying.reconcile())
-    return len(maps) == MAPS_A_ROUND or BOOKINGS_A_ROUND in {len(lagging), len(cut_short)}
+    return len(maps) == MAPS_A_ROUND or BOOKINGS_A_ROUND in {len(lagging), len(cut_short), len(let_go)}
 
 
 async def _guarded(work: Awaitable[None], **about: str) -> None:
@@ -58,6 +62,10 @@ async def _guarded(work: Awaitable[None], **about: str) -> None:
         if is_outage(error):
             raise
         log.exception("sweep_failed", **about)
+
+
+async def _cancel(inventory: Inventory, booking: Booking) -> None:
+    await cancel(inventory, booking)
 
 
 async def _sweep_map(inventory: Inventory, seat_map: SeatMap) -> None:
@@ -75,8 +83,12 @@ async def _finish(inventory: Inventory, mark: Hold) -> None:
         # Only a damaged database gets here: a mark is made for a booking that was read.
         log.error("mark_without_booking", booking_id=mark.booking_id, mark=mark.mark)
         return
+    if mark.mark is Mark.BOOKED and booking.at_partner:
+        return  # the mark stays until the theatre has answered; what is being let go is found by itself
     if mark.mark is Mark.BOOKED:
         await confirm(inventory, booking.id, mark.payment_id)
+    elif booking.at_partner:
+        await cancel(inventory, booking)
     else:
         await finish_leaving(inventory, booking)
 

@@ -42,6 +42,8 @@ class Quote:
 
 async def quote_return(inventory: Inventory, booking: Booking, wish: Wish) -> Quote:
     """Raises NotCancellable, Invalid."""
+    if booking.at_partner:  # paid for, and whoever goes before the theatre has confirmed gets everything back
+        return Quote(booking.seat_ids, IN_FULL, booking.amount, booking.left, False)
     if booking.status == "pending":
         return Quote(booking.seat_ids, IN_FULL, 0, 0, False)
     if booking.status != "confirmed":

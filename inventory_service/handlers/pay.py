@@ -20,7 +20,8 @@ class PreparedPayment:
 
 async def prepare_payment(inventory: Inventory, booking: Booking, amount: int, currency: str) -> PreparedPayment:
     """The intent of the booking, the same on a repeat. Raises HoldExpired, NotPending, AmountMismatch."""
-    if booking.amount or booking.status != "confirmed":  # what costs nothing is confirmed here: a repeat finds it so
+    # What costs nothing is confirmed here, or its theatre is asked: a repeat finds it so.
+    if booking.amount or not (booking.status == "confirmed" or booking.at_partner):
         booking.require_payable(inventory.now())
     if (amount, currency) != (booking.amount, booking.currency):
         raise AmountMismatch(final_amount=booking.amount, currency=booking.currency)

@@ -8,6 +8,7 @@ from typing import Any
 from inventory_service.domain.booking import Booking, ExtensionRefused, HoldExpired
 from inventory_service.domain.code_uses import PromoCodeUsedUp, tallies
 from inventory_service.domain.layout import Layout, require_valid_selection
+from inventory_service.domain.partner import partner_of
 from inventory_service.domain.pricing import (
     Price,
     Purchase,
@@ -209,6 +210,7 @@ def _pending(
         policy=policy,
         starts_at=showtime.starts_at,
         accept_other=command.accept_other,
+        partner=partner_of(showtime.venue.partner),
     )
 
 

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Request, Response
 from pydantic import Field
 
 from inventory_service.domain.booking import Booking
+from inventory_service.domain.partner import Partner, PartnerState
 from inventory_service.handlers import read
 from inventory_service.handlers.access import Access, Knock
 from inventory_service.handlers.cancel import fail
@@ -118,6 +119,21 @@ class SeatsChanged(Model):
     to: list[str]
 
 
+class PartnerTicket(Model):
+    seat_id: str
+    ticket_id: str
+
+
+class PartnerAnswer(Model):
+    """The theatre that must agree to the sale. `deadline`: an `asked` one has until then to answer."""
+
+    partner_id: str
+    state: PartnerState
+    deadline: Moment | None = None
+    tickets: list[PartnerTicket] | None = None
+    reason: str | None = None
+
+
 class BookingAnswer(Model):
     booking_id: str
     status: str
@@ -140,6 +156,7 @@ class BookingAnswer(Model):
     refund_policy: PolicyAnswer
     starts_at: Moment | None = None
     rescheduled: RescheduledAnswer | None = None
+    partner: PartnerAnswer | None = None
     created_at: Moment
     updated_at: Moment
 
@@ -165,7 +182,7 @@ def booking_answer(booking: Booking) -> BookingAnswer:
         final_amount=booking.amount,
         currency=booking.currency,
         price=PriceAnswer.model_validate({**booking.price, "total": booking.amount}),
-        held_until=booking.held_until if booking.status == "pending" else None,
+        held_until=booking.held_until if booking.waiting else None,
         payment_id=booking.payment_id,
         refund=RefundAnswer(
             amount=refund["amount"],
@@ -182,6 +199,7 @@ def booking_answer(booking: Booking) -> BookingAnswer:
         rescheduled=RescheduledAnswer(from_=booking.starts_at, to=booking.moved_to)
         if booking.starts_at and booking.moved_to
         else None,
+        partner=_partner_answer(booking, booking.partner) if booking.partner else None,
         created_at=booking.created_at,
         updated_at=booking.updated_at,
     )
@@ -208,6 +226,21 @@ def _parts(booking: Booking) -> list[PartAnswer]:
             )
         )
     return parts
+
+
+def _partner_answer(booking: Booking, partner: Partner) -> PartnerAnswer:
+    tickets = [
+        PartnerTicket(seat_id=seat_id, ticket_id=partner.ticket_ids[seat_id])
+        for seat_id in booking.seat_ids
+        if seat_id in partner.ticket_ids
+    ]
+    return PartnerAnswer(
+        partner_id=partner.id,
+        state=partner.state,
+        deadline=partner.deadline if partner.state == "asked" else None,
+        tickets=tickets or None,
+        reason=partner.reason,
+    )
 
 
 @router.post(

@@ -29,6 +29,7 @@ class TicketSeat(Model):
     row: str
     label: str
     seat_type: str
+    partner_ticket_id: str | None = None
 
 
 class TicketPlace(Model):
@@ -40,7 +41,10 @@ class TicketPlace(Model):
 
 
 class TicketAnswer(Model):
-    """`startsAt` carries the venue's own offset; `code` is what the QR code shows."""
+    """`startsAt` carries the venue's own offset; `code` is what the QR code shows.
+
+    A seat's `partnerTicketId` is what a partner theatre calls it at its own door.
+    """
 
     booking_id: str
     code: str
@@ -120,6 +124,7 @@ def _answer(inventory: Inventory, ticket: read.Ticket) -> TicketAnswer:
     showtime, venue = ticket.showtime, ticket.showtime.venue
     zone = ZoneInfo(venue.timezone)
     seats = [ticket.layout.seats[ticket.layout.position[seat_id]] for seat_id in ticket.booking.seat_ids]
+    partner_tickets = ticket.booking.partner.ticket_ids if ticket.booking.partner else {}
     return TicketAnswer(
         booking_id=ticket.booking.id,
         code=ticket_code(ticket.booking.id, inventory.settings.ticket_secret.get_secret_value().encode()),
@@ -138,7 +143,12 @@ def _answer(inventory: Inventory, ticket: read.Ticket) -> TicketAnswer:
         ),
         seats=[
             TicketSeat(
-                seat_id=seat.id, section=seat.section_name, row=seat.row, label=seat.label, seat_type=seat.seat_type
+                seat_id=seat.id,
+                section=seat.section_name,
+                row=seat.row,
+                label=seat.label,
+                seat_type=seat.seat_type,
+                partner_ticket_id=partner_tickets.get(seat.id),
             )
             for seat in seats
         ],

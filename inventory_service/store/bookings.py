@@ -10,6 +10,7 @@ from pymongo.asynchronous.collection import AsyncCollection
 
 from inventory_service.domain.booking import NO_POLICY, Booking
 from inventory_service.domain.layout import LayoutKey
+from inventory_service.domain.partner import Partner
 from inventory_service.domain.refunds import Leaving, Part
 from messaging.events import BookingStatus, RefundPolicy
 from messaging.outbox import ensure_outbox_index
@@ -40,6 +41,11 @@ class Bookings:
         )
         await self.collection.create_index(
             [("updatedAt", ASCENDING)], partialFilterExpression={"leaving": {"$exists": True}}, name="leaving"
+        )
+        await self.collection.create_index(
+            [("updatedAt", ASCENDING)],
+            partialFilterExpression={"partner.ending": {"$type": "string"}},
+            name="let_go_by_partner",
         )
         await ensure_outbox_index(self.collection)
 
@@ -122,9 +128,9 @@ class Bookings:
         return [found["_id"] async for found in await self.collection.aggregate(pipeline)]
 
     async def lagging(self, before: datetime, limit: int) -> list[Booking]:
-        """Pending bookings whose hold ran out before that moment."""
+        """Bookings that wait for their payment although their hold ran out before that moment."""
         cursor = self.collection.find(
-            {"status": "pending", "heldUntil": {"$lt": before}},
+            {"status": "pending", "heldUntil": {"$lt": before}, "partner.state": {"$in": [None, "unasked"]}},
             {"outbox": 0},
             sort=[("heldUntil", ASCENDING)],
             limit=limit,
@@ -134,6 +140,13 @@ class Bookings:
     async def half_left(self, before: datetime, limit: int) -> list[Booking]:
         condition = {"leaving": {"$exists": True}, "updatedAt": {"$lt": before}}
         cursor = self.collection.find(condition, {"outbox": 0}, limit=limit)
+        return [_from_document(document) async for document in cursor]
+
+    async def half_let_go(self, before: datetime, limit: int) -> list[Booking]:
+        """Those that their partner theatre has not confirmed, and whose end was begun before that moment."""
+        cursor = self.collection.find(
+            {"partner.ending": {"$type": "string"}, "updatedAt": {"$lt": before}}, {"outbox": 0}, limit=limit
+        )
         return [_from_document(document) async for document in cursor]
 
     async def become(
@@ -172,6 +185,13 @@ class Bookings:
         return await self._update(
             {"_id": booking.id, "version": booking.version} | ({"scannedAt": None} if unless_scanned else {}),
             {"$set": {"leaving": asdict(leaving), "updatedAt": now}, "$inc": {"version": 1}},
+        )
+
+    async def start_letting_go(self, booking: Booking, partner: Partner, now: datetime) -> Booking | None:
+        """The same for one that its partner theatre has not confirmed, by this very version; `partner` says why."""
+        return await self._update(
+            {"_id": booking.id, "version": booking.version},
+            {"$set": {"partner": partner_document(partner), "updatedAt": now}, "$inc": {"version": 1}},
         )
 
     async def reduce(self, booking: Booking, events: Sequence[Document], now: datetime) -> Booking | None:
@@ -326,6 +346,8 @@ def booking_document(booking: Booking) -> Document:
         document["channel"] = booking.channel
     if booking.holder_keys:
         document["holderKeys"] = list(booking.holder_keys)
+    if booking.partner:
+        document["partner"] = partner_document(booking.partner)
     if booking.starts_at:
         document["startsAt"] = booking.starts_at
     if booking.policy.rules or booking.policy.keep_fee:
@@ -369,4 +391,26 @@ def _from_document(document: Document) -> Booking:
         code_uses=document.get("codeUses", ()),
         accept_other=document.get("acceptOther", False),
         seats_changed=document.get("seatsChanged"),
+        partner=_partner_from(document.get("partner")),
+    )
+
+
+def partner_document(partner: Partner) -> Document:
+    """Tickets as a list: a seat's id may have dots, which the name of a field should not."""
+    return {
+        "id": partner.id,
+        "state": partner.state,
+        "deadline": partner.deadline,
+        "tickets": [{"seatId": seat_id, "ticketId": ticket} for seat_id, ticket in partner.ticket_ids.items()],
+        "reason": partner.reason,
+        "ending": partner.ending,
+    }
+
+
+def _partner_from(document: Document | None) -> Partner | None:
+    if document is None:
+        return None
+    tickets = {ticket["seatId"]: ticket["ticketId"] for ticket in document["tickets"]}
+    return Partner(
+        document["id"], document["state"], document["deadline"], tickets, document["reason"], document["ending"]
     )

@@ -52,6 +52,11 @@ class _Mortal:
         return write
 
 
+def mortal_collection(collection: Any, writes: int) -> Any:
+    """The same collection, to a process that dies after so many writes to it."""
+    return _Mortal(collection, _Fuse(writes))
+
+
 def mortal(inventory: Inventory, writes: int) -> Inventory:
     """The same service, in a process that dies after so many writes to seat maps, bookings and uses of codes."""
     fuse = _Fuse(writes)

@@ -6,7 +6,7 @@ from typing import Any, get_args
 
 import pytest
 
-from inventory_service.domain.booking import TRANSITIONS, Booking, HoldExpired, NotPending
+from inventory_service.domain.booking import REASONS, TRANSITIONS, Booking, HoldExpired, NotPending
 from inventory_service.domain.layout import LayoutKey
 from messaging.events import BookingStatus
 
@@ -39,15 +39,18 @@ def test_the_table_is_that_of_the_contract() -> None:
     assert {
         "pending": {"confirmed", "expired", "cancelled", "failed"},
         "confirmed": {"cancelled"},
-        "expired": {"confirmed", "refunded"},
-        "failed": {"confirmed", "refunded"},
+        "expired": {"pending", "confirmed", "refunded"},
+        "failed": {"pending", "confirmed", "refunded"},
         "cancelled": {"refunded"},
         "refunded": set(),
     } == TRANSITIONS
 
 
-def test_nothing_becomes_pending_again_and_no_state_leads_to_itself() -> None:
-    assert all("pending" not in reached and status not in reached for status, reached in TRANSITIONS.items())
+def test_only_late_money_at_a_partner_s_makes_a_booking_wait_again_and_no_state_leads_to_itself() -> None:
+    again = {status for status, reached in TRANSITIONS.items() if "pending" in reached}
+    assert again == {"expired", "failed"}
+    assert all("partner theatre" in REASONS[status, "pending"] for status in again)
+    assert all(status not in reached for status, reached in TRANSITIONS.items())
 
 
 def test_a_pending_booking_can_be_paid_until_its_hold_ends() -> None:
