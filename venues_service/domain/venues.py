@@ -1,5 +1,6 @@
 """Venues: what may be said about one, and when two names are the same."""
 
+import re
 from functools import cache
 from itertools import pairwise
 from typing import Annotated, Any, Self
@@ -19,6 +20,7 @@ from venues_service.domain.fields import City, Extra, LongLine, ShortLine, WebAd
 
 # Not places: what some systems install beside the zones.
 NO_ZONES = {"localtime", "Factory", "posixrules"}
+PARTNER_ID = re.compile("[0-9A-Za-z_-]{1,64}")
 # Fields that, when absent, follow from the address or the location.
 DERIVED = ("country", "timezone", "location")
 LOCATING = {*DERIVED, "city", "address"}
@@ -50,6 +52,16 @@ def _known_country(text: str) -> str:
     if code is None:
         raise PydanticCustomError("country", "Must be an ISO 3166-1 country code, such as FR")
     return code
+
+
+def _naming_a_theatre(value: dict[str, Any]) -> dict[str, Any]:
+    """`{adapter: "http", id}` has that partner confirm what is sold; notes of any other kind have no effect."""
+    if value.keys() & {"adapter", "id"}:
+        theatre = value.get("id")
+        named = isinstance(theatre, str) and PARTNER_ID.fullmatch(theatre)
+        if value.keys() != {"adapter", "id"} or value["adapter"] != "http" or not named:
+            raise PydanticCustomError("partner", 'Must be {"adapter": "http", "id": the id of a partner}')
+    return value
 
 
 class AddressDraft(Model):
@@ -92,7 +104,7 @@ class VenueDraft(Model):
     address: AddressDraft = AddressDraft()
     location: Location | None = None
     image_urls: Annotated[list[WebAddress], Field(max_length=20, default_factory=list)]
-    partner: Extra | None = None
+    partner: Annotated[Extra, AfterValidator(_naming_a_theatre)] | None = None
     refund_policy: RefundPolicyDraft = Field(default_factory=RefundPolicyDraft)
 
     def derived(self) -> list[str]:

@@ -56,6 +56,11 @@ async def test_an_address_that_nobody_finds_is_refused_at_the_location(catalogue
         ({"partner": {"a": {"b": {"c": {"d": {"e": {}}}}}}}, "/partner"),
         ({"partner": {"a": 2**70}}, "/partner"),
         ({"partner": {"a": "x" * 9_000}}, "/partner"),
+        ({"partner": {"adapter": "http"}}, "/partner"),
+        ({"partner": {"adapter": "soap", "id": "burg"}}, "/partner"),
+        ({"partner": {"adapter": "http", "id": "../burg"}}, "/partner"),
+        ({"partner": {"adapter": "http", "id": 1}}, "/partner"),
+        ({"partner": {"adapter": "http", "id": "burg", "url": "https://burg.example"}}, "/partner"),
         ({"refundPolicy": {"rules": [{"hoursBefore": -1, "percent": 50}]}}, "/refundPolicy/rules/0/hoursBefore"),
         ({"refundPolicy": {"rules": [{"hoursBefore": 1, "percent": 101}]}}, "/refundPolicy/rules/0/percent"),
         ({"refundPolicy": {"rules": [{"hoursBefore": 1}]}}, "/refundPolicy/rules/0/percent"),
@@ -140,6 +145,12 @@ async def test_a_patch_changes_what_it_names_and_raises_the_version(catalogue: C
     address = {**venue["address"], "street": "Rue 1"}
     assert changed.json() == {**venue, "version": 2, "name": "New", "partner": None, "address": address}
     assert (await catalogue.get(path)).json() == changed.json()
+
+
+async def test_a_venue_may_name_the_theatre_that_confirms_what_is_sold(catalogue: Catalogue) -> None:
+    partner = {"adapter": "http", "id": "burg"}
+    venue = await catalogue.venue(partner=partner)
+    assert (await catalogue.get(f"/venue/{venue['venueId']}")).json()["partner"] == partner
 
 
 async def test_a_refund_policy_is_kept_from_its_earliest_rule_and_goes_with_a_null(catalogue: Catalogue) -> None:
