@@ -122,7 +122,8 @@ def env_lines(home: Home) -> Iterator[str]:
     yield f"MARQUEE_SERVICE_TOKEN={home.token('service')}"
     yield f"MARQUEE_WEBHOOK_SECRETS={home.secret('webhook-secret', 'whsec_')}"
     yield f"MARQUEE_STRIPE_API_KEY={home.secret('stripe-key', 'sk_test_')}"
-    for name in ("ticket-secret", "hooks-secret", "amqp-password", "elastic-password"):
+    yield f"MARQUEE_PARTNER_SANDBOX_SECRET={home.secret('partner-sandbox-secret', 'psk_')}"
+    for name in ("ticket-secret", "hooks-secret", "partner-key", "amqp-password", "elastic-password"):
         yield f"MARQUEE_{name.replace('-', '_').upper()}={home.secret(name)}"
 
 

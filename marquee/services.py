@@ -46,10 +46,12 @@ SERVICES = (
     Service("inventory_service"),
     Service("payment_service"),
     Service("webhooks_service", worker_process="webhooks"),
+    Service("partners_service"),
     Service("search_service", worker=False),
     Service("indexer", api=False, worker_process="indexer"),
 )
 SANDBOX_MODULE = "payment_service.sandbox"
+PARTNER_SANDBOX_MODULE = "partners_service.sandbox"
 
 
 def with_api() -> Iterator[Service]:
@@ -68,5 +70,5 @@ def worker_processes() -> list[str]:
 
 def apps_to_read() -> dict[str, FastAPI]:
     """The apps for the sake of their routes and documents. They are never opened, so any secret does."""
-    secrets = {"ticket_secret": "none" * 8, "hooks_secret": "none" * 8}
+    secrets = {"ticket_secret": "none" * 8, "hooks_secret": "none" * 8, "partner_key": "none" * 8}
     return {s.name: s.create_app(signing_key_file="none", **secrets) for s in with_api()}

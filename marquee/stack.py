@@ -1,4 +1,4 @@
-"""The local stack: engines, services and the sandbox under one supervisor, with one home directory."""
+"""The local stack: engines, services and the sandboxes under one supervisor, with one home directory."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from marquee.engines import plan_engines
 from marquee.engines.home import remembered_ports, remembered_secret, write_private
 from marquee.engines.readiness import port_answers
 from marquee.faults import StackError
-from marquee.services import SANDBOX_MODULE, worker_processes
+from marquee.services import PARTNER_SANDBOX_MODULE, SANDBOX_MODULE, worker_processes
 from marquee.supervisor import ProcessSpec, Supervisor, cancel_on_signals
 from service_kit.clock import SystemClock
 from service_kit.ids import new_id
@@ -57,6 +57,7 @@ class StackInfo:
     service_token: str
     webhook_secret: str
     sandbox_url: str
+    partner_url: str
     mongo_url: str
     amqp_url: str
     elasticsearch_url: str
@@ -164,13 +165,14 @@ def run_stack(options: StackOptions, when_ready: Callable[[StackInfo], Awaitable
         # Downloads come before the event loop: the signal's exception ends them at once.
         plan = plan_engines(home.path / "engines", say)
         say("engines: " + ", ".join(f"{engine} {origin}" for engine, origin in plan.origins.items()))
-        sandbox_port = remembered_ports(home.path, "sandbox")["sandbox"]
+        ports = remembered_ports(home.path, "sandbox", "partner-sandbox")
         info = StackInfo(
             url=f"http://{HOST}:{listener.getsockname()[1]}",
             admin_token=home.token("admin"),
             service_token=home.token("service"),
             webhook_secret=home.secret("webhook-secret", "whsec_"),
-            sandbox_url=f"http://{HOST}:{sandbox_port}",
+            sandbox_url=f"http://{HOST}:{ports['sandbox']}",
+            partner_url=f"http://{HOST}:{ports['partner-sandbox']}",
             **asdict(plan.urls),
         )
         shutil.rmtree(home.metrics, ignore_errors=True)
@@ -205,7 +207,7 @@ async def _supervise(
 def _service_specs(
     home: Home, info: StackInfo, options: StackOptions, fd: int, engines: tuple[str, ...]
 ) -> list[ProcessSpec]:
-    """The processes of ours: the sandbox gateway, the API processes on one socket, the worker."""
+    """The processes of ours: the sandbox gateway, the sandbox theatre, the API processes on one socket, the worker."""
     env = _service_env(home, info, options)
     root = Path(__file__).parents[1]  # so that packages are found without being installed
     run = home.path / "run"
@@ -217,11 +219,15 @@ def _service_specs(
         clear = ["rm", "-f", str(mark)]
         return ProcessSpec(name, argv, ready, env, engines, cwd=root, pass_fds=(fd,), before=clear, stop_timeout=_GRACE)
 
-    port = int(info.sandbox_url.rpartition(":")[2])
-    sandbox = [sys.executable, "-m", SANDBOX_MODULE, "--port", str(port)]
+    def sandbox(name: str, module: str, url: str) -> ProcessSpec:
+        port = int(url.rpartition(":")[2])
+        argv = [sys.executable, "-m", module, "--port", str(port)]
+        return ProcessSpec(name, argv, partial(port_answers, port), env, cwd=root)
+
     names = [f"api-{number}" for number in range(1, options.workers + 1)]
     return [
-        ProcessSpec("sandbox", sandbox, partial(port_answers, port), env, cwd=root),
+        sandbox("sandbox", SANDBOX_MODULE, info.sandbox_url),
+        sandbox("partner-sandbox", PARTNER_SANDBOX_MODULE, info.partner_url),
         *(local(name, "api", "--fd", str(fd), check=f"{info.url}/readyz") for name in names),
         *(local(name, "worker", name) for name in worker_processes()),
     ]
@@ -243,6 +249,11 @@ def _service_env(home: Home, info: StackInfo, options: StackOptions) -> dict[str
         "MARQUEE_SANDBOX_STATE": str(home.path / "sandbox.sqlite"),
         "MARQUEE_TICKET_SECRET": home.secret("ticket-secret"),
         "MARQUEE_HOOKS_SECRET": home.secret("hooks-secret"),
+        "MARQUEE_PARTNER_KEY": home.secret("partner-key"),
+        "MARQUEE_PARTNER_PRIVATE_HOSTS": info.partner_url.removeprefix("http://"),
+        "MARQUEE_PARTNER_SANDBOX_URL": info.partner_url,
+        "MARQUEE_PARTNER_SANDBOX_SECRET": home.secret("partner-sandbox-secret", "psk_"),
+        "MARQUEE_PARTNER_SANDBOX_STATE": str(home.path / "partner-sandbox.sqlite"),
         SHARED_METRICS: str(home.metrics),
     }
 

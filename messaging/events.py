@@ -229,6 +229,8 @@ class DisputeState(EventData):
     status: Literal["inquiry", "closed", "needs_response", "under_review", "won", "lost"]
     opened_at: datetime
     closed_at: datetime | None = None
+
+
 class PartnerRequest(EventData):
     """Asks a partner theatre for seats that are paid for; no answer by the `deadline` is a refusal."""
 

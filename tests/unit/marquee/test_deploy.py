@@ -25,7 +25,7 @@ def test_compose_runs_each_service_of_the_table_in_containers_of_its_own() -> No
     containers = {name: " ".join(service.get("command", [])) for name, service in compose["services"].items()}
     for name, command in wanted:
         assert containers.pop(name).startswith(command), name
-    assert set(containers) == {"mongo", "amqp", "elasticsearch", "gateway", "sandbox"}
+    assert set(containers) == {"mongo", "amqp", "elasticsearch", "gateway", "sandbox", "partner-sandbox"}
 
 
 def test_no_secret_stands_in_compose_and_every_one_is_demanded() -> None:

@@ -1,0 +1,1 @@
+"""Partner theatres: asked to confirm what was paid for, told of what was cancelled."""

@@ -1,0 +1,99 @@
+"""Whom we call: hosts of the allow-list alone, and only where their names lead to where they should.
+
+A name is looked up once for each call and the connection is made to that very address: a name that leads elsewhere the
+next moment gains nothing.
+"""
+
+import asyncio
+import ipaddress
+import socket
+from collections.abc import Collection
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from service_kit.errors import Invalid
+
+NAT64 = ipaddress.ip_network("64:ff9b::/96")
+PORTS = {"https": 443, "http": 80}
+IpAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+
+class HostNotAllowed(Invalid):
+    slug, title = "host-not-allowed", "This host is not on the list of those that may be called"
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail, faults=[("/url", detail)])
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """An address to connect to; `host` is what the server is called, there and in its certificate."""
+
+    scheme: str
+    host: str
+    port: int
+    address: str
+    path: str
+
+    @property
+    def url(self) -> str:
+        address = f"[{self.address}]" if ":" in self.address else self.address
+        return f"{self.scheme}://{address}:{self.port}{self.path}"
+
+    @property
+    def authority(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return host if self.port == PORTS[self.scheme] else f"{host}:{self.port}"
+
+
+class Hosts:
+    """`allowed` over HTTPS at public addresses, `private` anywhere; each `host` or `host:port`."""
+
+    def __init__(self, allowed: Collection[str], private: Collection[str]) -> None:
+        self._allowed = {_with_port(host) for host in allowed}
+        self._private = {_with_port(host) for host in private}
+
+    def require(self, url: str) -> tuple[str, str, int, str]:
+        """Scheme, host, port and path of an address that may be called. Raises HostNotAllowed."""
+        try:
+            parts = urlsplit(url)
+            host, port = (parts.hostname or "").encode("idna").decode(), parts.port
+        except ValueError as error:
+            raise HostNotAllowed("This is no web address") from error
+        if parts.scheme not in PORTS or not host or parts.username is not None or parts.query or parts.fragment:
+            raise HostNotAllowed("Give https://host[:port][/path] and nothing more")
+        port = port or PORTS[parts.scheme]
+        private = (host, port) in self._private
+        if not private and (host, port) not in self._allowed:
+            raise HostNotAllowed(f"{host}:{port} is not on the list of those that may be called")
+        if parts.scheme != "https" and not private:
+            raise HostNotAllowed("Only HTTPS is safe on the way there")
+        return parts.scheme, host, port, parts.path.rstrip("/")
+
+    async def find(self, url: str, path: str) -> Place:
+        """Where `path` below `url` is now. Raises HostNotAllowed, and OSError for a name that leads nowhere."""
+        scheme, host, port, base = self.require(url)
+        loop = asyncio.get_running_loop()
+        found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        addresses = [str(entry[4][0]) for entry in found]
+        if (host, port) not in self._private:
+            for address in addresses:
+                if not is_public(ipaddress.ip_address(address)):
+                    raise HostNotAllowed(f"{host} leads to {address}, which is not a public address")
+        return Place(scheme, host, port, addresses[0], base + path)
+
+
+def is_public(address: IpAddress) -> bool:
+    """Whether it is out in the world, and no way around to an address that is not."""
+    if isinstance(address, ipaddress.IPv6Address):
+        inner = address.ipv4_mapped or address.sixtofour or (address.teredo or (None, None))[1]
+        if address in NAT64:
+            inner = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+        if inner is not None:
+            return is_public(inner)
+    return address.is_global and not address.is_multicast
+
+
+def _with_port(host: str) -> tuple[str, int]:
+    name, _, port = host.rpartition(":")
+    return (name.strip("[]"), int(port)) if port.isdigit() and name else (host.strip("[]"), PORTS["https"])

@@ -1,0 +1,140 @@
+"""Partners as admins see them."""
+
+from typing import Any
+
+import pytest
+
+from tests.component.inventory.stage import problem
+from tests.component.partners.desk import Desk
+
+NEW = {"name": "Burg", "url": "https://nobody.example"}
+
+
+async def test_the_secret_is_shown_once_and_stands_sealed_in_the_database(desk: Desk) -> None:
+    partner = await desk.partner()
+    secret = partner["secret"]
+    for answer in (await desk.call("GET", f"/{partner['partnerId']}"), await desk.call("GET")):
+        assert answer.status_code == 200
+        assert secret not in answer.text
+    for name in await desk.database.list_collection_names():
+        async for document in desk.database[name].find({}):
+            assert secret not in str(document), name
+
+
+async def test_a_repeat_with_the_same_key_gives_the_same_partner_and_secret(desk: Desk) -> None:
+    body = {"name": "Burg", "url": f"http://{desk.theatre.address}"}
+    first, again = [await desk.call("POST", json=body, Idempotency_Key="mine") for _ in range(2)]
+    assert (first.status_code, again.json()) == (201, first.json())
+    assert first.headers["location"] == f"/api/v1/partners/{first.json()['partnerId']}"
+
+
+@pytest.mark.parametrize("role", ["user", "guest", "service"])
+async def test_partners_are_for_admins(desk: Desk, role: str) -> None:
+    partner = await desk.partner()
+    for method, path in [
+        ("GET", ""),
+        ("POST", ""),
+        ("GET", f"/{partner['partnerId']}"),
+        ("PATCH", f"/{partner['partnerId']}"),
+        ("DELETE", f"/{partner['partnerId']}"),
+        ("POST", f"/{partner['partnerId']}/secrets"),
+        ("DELETE", f"/{partner['partnerId']}/secrets/x"),
+        ("GET", f"/{partner['partnerId']}/exchanges"),
+    ]:
+        problem(
+            await desk.call(method, path, json=NEW if method in {"POST", "PATCH"} else None, role=role),
+            403,
+            "forbidden",
+        )
+
+
+@pytest.mark.parametrize(
+    ("url", "detail"),
+    [
+        ("https://nobody.example", "nobody.example:443 is not on the list of those that may be called"),
+        ("http://169.254.169.254/latest", "169.254.169.254:80 is not on the list of those that may be called"),
+        ("ftp://127.0.0.1", "Give https://host[:port][/path] and nothing more"),
+        ("https://user:pass@nobody.example", "Give https://host[:port][/path] and nothing more"),
+        ("https://nobody.example/?a=1", "Give https://host[:port][/path] and nothing more"),
+        ("https://[::1", "This is no web address"),
+    ],
+)
+async def test_a_host_that_is_not_listed_is_refused(desk: Desk, url: str, detail: str) -> None:
+    for method, path in (("POST", ""), ("PATCH", f"/{(await desk.partner())['partnerId']}")):
+        body = {"name": "Burg", "url": url}
+        answer = problem(await desk.call(method, path, json=body), 422, "host-not-allowed")
+        assert answer["errors"] == [{"pointer": "/url", "detail": detail}]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"name": "Burg"},
+        {**NEW, "secret": "mine"},
+        {**NEW, "timeoutSeconds": 60},
+        {**NEW, "timeoutSeconds": "5"},
+        {**NEW, "name": " "},
+        {**NEW, "url": "x" * 600},
+    ],
+    ids=lambda body: ",".join(body) if isinstance(body, dict) else None,
+)
+async def test_bad_input_is_refused(desk: Desk, body: dict[str, Any]) -> None:
+    problem(await desk.call("POST", json=body), 422, "invalid-request")
+
+
+async def test_a_change_honours_if_match_and_leaves_the_rest_alone(desk: Desk) -> None:
+    partner = await desk.partner()
+    path = f"/{partner['partnerId']}"
+    changed = await desk.call("PATCH", path, json={"name": "Akademie"}, If_Match='"1"')
+    assert (changed.status_code, changed.headers["etag"]) == (200, '"2"')
+    assert changed.json()["name"] == "Akademie"
+    assert changed.json()["url"] == partner["url"]
+    problem(await desk.call("PATCH", path, json={"name": "X"}, If_Match='"1"'), 412, "precondition-failed")
+    problem(await desk.call("PATCH", path, json={"name": None}), 422, "invalid-request")
+    problem(await desk.call("DELETE", path, If_Match='"1"'), 412, "precondition-failed")
+
+
+async def test_what_is_deleted_is_not_found_any_more(desk: Desk) -> None:
+    partner = await desk.partner()
+    assert (await desk.call("DELETE", f"/{partner['partnerId']}")).status_code == 204
+    problem(await desk.call("GET", f"/{partner['partnerId']}"), 404, "partner-not-found")
+    problem(await desk.call("GET", f"/{partner['partnerId']}/exchanges"), 404, "partner-not-found")
+    assert (await desk.call("GET")).json()["items"] == []
+
+
+async def test_while_a_secret_is_replaced_the_theatre_may_use_either(desk: Desk) -> None:
+    partner = await desk.partner()
+    path = f"/{partner['partnerId']}/secrets"
+    made = await desk.call("POST", path)
+    assert made.status_code == 201, made.text
+    for secret in (partner["secret"], made.json()["secret"]):
+        desk.theatre.app.state.secret = secret
+        booking_id = await desk.ask(partner, secret[-4:])
+        await desk.work()
+        assert (await desk.request(booking_id)).state == "confirmed"
+    old = made.json()["secrets"][1]["secretId"]
+    left = await desk.call("DELETE", f"{path}/{old}")
+    assert [secret["secretId"] for secret in left.json()["secrets"]] == [made.json()["secrets"][0]["secretId"]]
+    desk.theatre.app.state.secret = partner["secret"]
+    await desk.ask(partner, "B1")
+    await desk.work()
+    assert (await desk.log(partner))[-1]["detail"] == "it answered 401"
+    problem(await desk.call("DELETE", f"{path}/{old}"), 404, "partner-not-found")
+    problem(await desk.call("DELETE", f"{path}/{left.json()['secrets'][0]['secretId']}"), 409, "last-secret")
+
+
+async def test_lists_go_on_where_their_pages_end(desk: Desk) -> None:
+    partners = [await desk.partner() for _ in range(3)]
+    first = await desk.call("GET", "?limit=2")
+    assert 'rel="next"' in first.headers["link"]
+    rest = await desk.call("GET", f"?limit=2&cursor={first.json()['nextCursor']}")
+    listed = [item["partnerId"] for page in (first, rest) for item in page.json()["items"]]
+    assert listed == [partner["partnerId"] for partner in partners]
+    bookings = [await desk.ask(partners[-1], f"A{number}") for number in range(3)]
+    await desk.work()
+    path = f"/{partners[-1]['partnerId']}/exchanges"
+    newest = await desk.call("GET", f"{path}?limit=2")
+    older = await desk.call("GET", f"{path}?limit=2&cursor={newest.json()['nextCursor']}")
+    seen = [item["bookingId"] for page in (newest, older) for item in page.json()["items"]]
+    assert sorted(seen) == sorted(bookings)
+    assert len(await desk.log(partners[-1], bookings[0])) == 1
