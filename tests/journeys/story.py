@@ -55,7 +55,7 @@ class Story:
         assert answer.status_code == expected, f"{method} {path}: {answer.status_code} {answer.text}"
         return answer.json() if answer.content else {}
 
-    async def venue(self) -> Json:
+    async def venue(self, **more: Any) -> Json:
         body = {
             "name": f"Théâtre {secrets.token_hex(4)}",
             "city": "Paris",
@@ -68,6 +68,7 @@ class Story:
                 "country": "FR",
             },
             "location": PLACE,
+            **more,
         }
         return await self.call("POST", "/api/v1/venue", 201, json=body, headers=self.stack.admin)
 
@@ -85,9 +86,11 @@ class Story:
         }
         return await self.call("POST", "/api/v1/events", 201, json=body, headers=self.stack.admin)
 
-    async def showtime(self, *, starts_in: timedelta = timedelta(days=2), seat_layout: Json | None = None) -> Json:
+    async def showtime(
+        self, *, starts_in: timedelta = timedelta(days=2), seat_layout: Json | None = None, **venue_fields: Any
+    ) -> Json:
         """A new venue, hall, event and showtime; waits until its seat map is open."""
-        venue = await self.venue()
+        venue = await self.venue(**venue_fields)
         hall = await self.hall(venue["venueId"], seat_layout)
         event = await self.event()
         starts = (datetime.now(UTC) + starts_in).replace(microsecond=0)
