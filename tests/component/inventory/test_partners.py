@@ -278,6 +278,24 @@ async def test_the_theatre_is_not_asked_for_seats_that_are_gone(stage: Stage) ->
     assert await stage.events(booking_id, "PartnerConfirmationRequested") == []
 
 
+async def test_the_theatre_is_asked_for_the_equal_seats_that_late_money_got(stage: Stage) -> None:
+    showtime = await opened(stage)
+    booking_id = await stage.hold(showtime, "B1", "B2", acceptOther=True)
+    payment_id = await stage.prepared(booking_id)
+    stage.clock.advance(TEN_MINUTES)
+    await sweep(stage.inventory)
+    await stage.hold(showtime, "B2")
+    await stage.settle(booking_id, payment_id)
+    (request,) = await stage.events(booking_id, "PartnerConfirmationRequested")
+    seats = request["data"]["seatIds"]
+    assert "B2" not in seats
+    assert (await told(stage, booking_id))["seatIds"] == seats
+    await stage.sound()
+    await partner_confirmed(stage.inventory, booking_id, {seat_id: f"T-{seat_id}" for seat_id in seats})
+    assert (await stage.document(booking_id))["status"] == "confirmed"
+    await stage.sound()
+
+
 async def test_the_waiting_client_sees_the_asking_and_the_end_of_it(stage: Stage) -> None:
     booking_id = await asked(stage, await opened(stage))
     assert not (await stage.inventory.booking(booking_id)).settled
