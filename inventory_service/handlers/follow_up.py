@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from inventory_service.domain.booking import Booking
-from inventory_service.domain.seat_map import SeatMap
+from inventory_service.domain.seat_map import Mark, SeatMap
 from inventory_service.handlers.cancel import cancel
 from inventory_service.handlers.context import Inventory
 from messaging.events import BookingStatus
@@ -48,14 +48,18 @@ async def _follow_up_one(inventory: Inventory, seat_map: SeatMap) -> None:
 async def call_off(inventory: Inventory, seat_map: SeatMap) -> bool:
     """Cancel every booking of a showtime that won't take place; the paid ones are refunded in full.
 
-    False where some could not be dealt with. Can be repeated.
+    False where some could not be dealt with, or late money is just getting its seats: a mark of the time before the
+    show was called off is on its way to make its booking a confirmed one. Can be repeated.
     """
+    marks = (await inventory.seat_map(seat_map.showtime_id)).holds.values()
+    on_its_way = any(entry.mark is Mark.BOOKED for entry in marks)
 
     async def end(booking: Booking) -> None:
         await inventory.turnstile.give_back(await cancel(inventory, booking, reason="showtime-cancelled"))
 
     find = inventory.bookings.of_showtime
-    return await _each(lambda after: find(seat_map.showtime_id, SEATED, after=after, limit=BOOKINGS_A_ROUND), end)
+    whole = await _each(lambda after: find(seat_map.showtime_id, SEATED, after=after, limit=BOOKINGS_A_ROUND), end)
+    return whole and not on_its_way
 
 
 async def tell_of_move(inventory: Inventory, seat_map: SeatMap) -> bool:

@@ -16,6 +16,7 @@ from inventory_service.handlers.cancel import fail, refunded
 from inventory_service.handlers.confirm import confirm
 from inventory_service.handlers.context import Inventory
 from inventory_service.handlers.expire import sweep
+from inventory_service.handlers.follow_up import follow_up
 from inventory_service.handlers.give_back import Wish, cancel_by_owner
 from inventory_service.handlers.move import move
 from inventory_service.handlers.pauses import PAUSE
@@ -42,6 +43,7 @@ class Scene:
     payment_id: str
     paid: bool = False
     money_came_back: bool = False
+    called_off: bool = False
     rivals: list[str] = field(default_factory=list)
 
     async def booking(self, inventory: Inventory) -> Booking:
@@ -83,6 +85,12 @@ class Scene:
 
     async def rival_cancels(self, inventory: Inventory) -> None:
         await cancel_by_owner(inventory, await inventory.booking(self.rivals[-1]))
+
+    async def call_off(self, inventory: Inventory) -> None:
+        self.called_off = True
+        state = self.showtime.model_copy(update={"version": 2, "status": "cancelled"})
+        await inventory.seat_maps.follow([state], inventory.now())
+        await follow_up(inventory)
 
     async def sweep(self, inventory: Inventory) -> None:
         await sweep(inventory)
@@ -254,6 +262,9 @@ CASES = [
     *((held, first, second) for first, second in WHILE_HELD),
     *((run_out, first, second) for first, second in ONCE_RUN_OUT),
     *((hold_gone, first, second) for first, second in ONCE_RUN_OUT),
+    *((begin, pay, Scene.call_off) for begin in (held, run_out, hold_gone, expired, sold)),
+    *((begin, Scene.call_off, pay) for begin in (held, run_out, expired)),
+    *((sold, first, second) for first, second in [(cancel, Scene.call_off), (Scene.call_off, give_back_a_seat)]),
     (expired, pay, pay),
     (expired, pay, rival_buys),
     (expired, pay, first_then(rival_holds, pay, Scene.rival_cancels)),
@@ -297,9 +308,11 @@ async def check(scene: Scene, where: str) -> None:
     stage.clock.advance(timedelta(minutes=40))
     for _ in range(2):
         await sweep(stage.inventory)
+        await follow_up(stage.inventory)
         stage.clock.advance(timedelta(minutes=2))
     await stage.sound()
     booking = await stage.inventory.booking(scene.booking_id)
+    assert not (scene.called_off and booking.status == "confirmed"), where
     events = await stage.events(scene.booking_id, "RefundRequested")
     requests = {event["data"]["refundId"]: event["data"]["amount"] for event in events}
     assert booking.status != "pending", where
