@@ -89,34 +89,54 @@ def reindex(home: HomeOption) -> None:
     print(f"{filled} showtimes are in the new index")
 
 
-def audit(home: HomeOption) -> None:
-    """Checks that seat maps agree with bookings and search with both its sources; exit code 1 and a list where not."""
+def audit(
+    home: HomeOption,
+    gateway: Annotated[
+        bool, typer.Option("--gateway", help="Ask the payment gateway too what it took and gave back.")
+    ] = False,
+) -> None:
+    """Checks that seat maps, bookings, payments and search agree; tells how the money adds up. Exit code 1 where not."""
     from indexer.audit import audit as check_search
     from inventory_service.app import open_inventory
     from inventory_service.config import Settings as InventorySettings
-    from inventory_service.handlers.audit import audit as check
+    from inventory_service.handlers.audit import audit as check_seats
+    from marquee.audit import MoneyAudit, Verdict, parked_money
+    from payment_service.audit import open_books
+    from payment_service.config import Settings as PaymentSettings
     from service_kit.mongo import open_database
 
     stack = Home(home).running_stack()
+    given = {"mongo_url": stack["mongoUrl"], "amqp_url": stack["amqpUrl"], "public_url": stack["url"]}
     settings = InventorySettings.model_validate(
+        {**given, "service_token": stack["serviceToken"], "ticket_secret": Home(home).secret("ticket-secret")}
+    )
+    payments = PaymentSettings.model_validate(
         {
-            "mongo_url": stack["mongoUrl"],
-            "public_url": stack["url"],
-            "service_token": stack["serviceToken"],
-            "ticket_secret": Home(home).secret("ticket-secret"),
+            **given,
+            "stripe_api_key": Home(home).secret("stripe-key", "sk_test_"),
+            "stripe_base_url": stack["sandboxUrl"],
         }
     )
 
-    async def run() -> list[str]:
-        async with open_database(settings, "inventory") as database, open_inventory(settings, database) as inventory:
-            return [*await check(inventory), *await check_search(_settings(home))]
+    async def run() -> Verdict:
+        async with (
+            open_database(settings, "inventory") as database,
+            open_inventory(settings, database) as inventory,
+            open_books(payments) as books,
+        ):
+            seats = await check_seats(inventory)
+            verdict = await MoneyAudit(inventory.bookings, books).run(gateway=gateway)
+        parked = await parked_money(stack["amqpUrl"], Topology(payments.namespace))
+        verdict.findings[:0] = seats
+        verdict.findings += [*parked, *await check_search(_settings(home))]
+        return verdict
 
-    findings = _run(run())
-    for finding in findings:
-        print(finding)
-    if findings:
+    verdict = _run(run())
+    for line in (*verdict.findings, *verdict.balance.lines(), *verdict.gateway):
+        print(line)
+    if verdict.findings:
         raise typer.Exit(1)
-    print("every seat map agrees with its bookings, and search with the catalogue and the seat maps")
+    print("every seat map agrees with its bookings, every booking with its payment, and search with its sources")
 
 
 def admin(

@@ -74,6 +74,19 @@ class ChargeReport:
     currency: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """Money that the gateway took, in our minor units; `refunded` has refunds under way in it."""
+
+    id: str
+    intent: str
+    amount: int
+    refunded: int
+    currency: str
+    created_at: datetime
+    payment_id: str | None = None
+
+
 Report = IntentReport | RefundReport | ChargeReport | DisputeReport
 
 
@@ -124,6 +137,11 @@ class Payment:
     unread_refunds: int = 0
     refunds: tuple[Refund, ...] = ()
     disputes: tuple[Dispute, ...] = ()
+
+    @property
+    def captured(self) -> int:
+        """Minor units that were taken, whatever went back since."""
+        return self.amount if self.status in {"completed", "refunded"} else 0
 
     @property
     def refunded(self) -> int:

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Protocol
 
 from payment_service.disputes import DisputeReport
-from payment_service.domain import IntentReport, Payment, Refund, RefundReport, Report, WebhookEvent
+from payment_service.domain import Charge, IntentReport, Payment, Refund, RefundReport, Report, WebhookEvent
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +41,9 @@ class Provider(Protocol):
         """Those opened since then, as they stand now."""
 
     async def list_refunds(self, intent: str) -> list[RefundReport]: ...
+
+    async def list_charges(self, *, intent: str | None = None, after: str | None = None) -> tuple[list[Charge], str]:
+        """A page of the charges (of one intent) that took money, newest first; and where the next begins, or ""."""
 
     def read_webhook(self, body: bytes, signature: str | None, now: datetime) -> WebhookEvent:
         """Raises BadWebhook."""

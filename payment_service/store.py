@@ -22,7 +22,7 @@ from messaging.envelope import Event
 from messaging.events import PaymentState
 from messaging.outbox import outbox_entry
 from payment_service.disputes import Dispute
-from payment_service.domain import Change, IntentReport, Payment, Refund, Report, WebhookEvent
+from payment_service.domain import Change, Charge, IntentReport, Payment, Refund, Report, WebhookEvent
 from service_kit.ids import new_id
 from service_kit.lanes import Lane
 from service_kit.mongo import Database, Document, insert_new
@@ -98,6 +98,8 @@ class Store:
             name="left",
         )
         await self._closed.create_index("at", expireAfterSeconds=int(CLOSED_KEPT.total_seconds()))
+        # The audit tells those that could not be applied.
+        await self._events.create_index("receivedAt", partialFilterExpression={"state": "failed"})
         await self._events.create_index("finishedAt", expireAfterSeconds=int(EVENTS_KEPT.total_seconds()))
 
     async def add(self, payment: Payment, events: PaymentEvents) -> bool:
@@ -154,6 +156,24 @@ class Store:
         if known or not isinstance(report, IntentReport) or report.payment_id is None:
             return known
         return _payment(await self.payments.find_one({"_id": report.payment_id, "reference": None}))
+
+    async def page(self, after_booking: str, limit: int) -> list[Payment]:
+        """In the order of their bookings, those after one."""
+        condition = {"bookingId": {"$gt": after_booking}}
+        return await self._some(condition, sort=[("bookingId", ASCENDING)], limit=limit)
+
+    async def of_bookings(self, booking_ids: Sequence[str]) -> list[Payment]:
+        return await self._some({"bookingId": {"$in": list(booking_ids)}})
+
+    async def of_charges(self, charges: Sequence[Charge]) -> list[Payment]:
+        """Those of these intents, and those that the charges name."""
+        intents = {"reference": {"$in": [charge.intent for charge in charges]}}
+        named = {"_id": {"$in": [charge.payment_id for charge in charges if charge.payment_id]}}
+        return await self._some({"$or": [intents, named]})
+
+    async def _some(self, condition: Document, **options: Any) -> list[Payment]:
+        found = self.payments.find(condition, {"outbox": 0}, **options)
+        return [payment async for document in found if (payment := _payment(document))]
 
     async def claim_payment(self, now: datetime, lease: timedelta) -> Payment | None:
         """One payment that must be looked after, put off for others by `lease`."""
@@ -223,6 +243,15 @@ class Store:
             {"_id": event_id, "state": {"$in": get_args(LeftState)}},
             {"$set": {"state": "received", "dueAt": now, "tries": 0}, "$unset": {"finishedAt": 1, "error": 1}},
         )
+
+    async def unapplied_events(self, before: datetime, limit: int) -> list[tuple[str, str, str]]:
+        """Id, type and error (or "") of events that could not be applied, or that have waited since then."""
+        waiting = {"state": "received", "receivedAt": {"$lt": before}}
+        found = []
+        for condition, order in (({"state": "failed"}, "receivedAt"), (waiting, "dueAt")):
+            cursor = self._events.find(condition, {"body": 0}, sort=[(order, ASCENDING)], limit=limit)
+            found += [(event["_id"], event["type"], event.get("error", "")) async for event in cursor]
+        return found[:limit]
 
     async def watch_events(self, wake: asyncio.Event) -> None:
         """Set `wake` whenever an event is stored; for ever."""

@@ -10,10 +10,11 @@ from pydantic import SecretStr
 
 from payment_service.config import Settings
 from payment_service.disputes import DisputeReport
-from payment_service.domain import IntentReport, Payment, Refund, RefundReport, Report, WebhookEvent
+from payment_service.domain import Charge, IntentReport, Payment, Refund, RefundReport, Report, WebhookEvent
 from payment_service.errors import GatewayRefused, RefundRefused
 from payment_service.provider import Intent
 from payment_service.stripe_webhook import (
+    charge_of,
     dispute_report,
     intent_report,
     read_webhook,
@@ -66,6 +67,7 @@ class StripeProvider:
         self._intents = client.v1.payment_intents
         self._refunds = client.v1.refunds
         self._disputes = client.v1.disputes
+        self._charges = client.v1.charges
         self._secrets = secrets
 
     async def create_intent(self, payment: Payment) -> Intent:
@@ -153,6 +155,17 @@ class StripeProvider:
                 return [refund_report(refund.to_dict()) async for refund in page.auto_paging_iter()]
         except stripe.InvalidRequestError as error:
             raise GatewayRefused(error.user_message) from error
+
+    async def list_charges(self, *, intent: str | None = None, after: str | None = None) -> tuple[list[Charge], str]:
+        params: stripe.params.ChargeListParams = {"limit": 100}
+        if intent is not None:
+            params["payment_intent"] = intent
+        if after:
+            params["starting_after"] = after
+        with _outages():
+            page = await self._charges.list_async(params)
+        found = [charge_of(charge.to_dict()) for charge in page.data]
+        return [charge for charge in found if charge], page.data[-1].id if page.has_more else ""
 
     def read_webhook(self, body: bytes, signature: str | None, now: datetime) -> WebhookEvent:
         return read_webhook(body, signature, self._secrets, now)

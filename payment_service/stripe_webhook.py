@@ -8,7 +8,16 @@ import stripe
 from pydantic import BaseModel, BeforeValidator, Field, SecretStr, ValidationError
 
 from payment_service.disputes import DisputeReport, DisputeStatus, Funds
-from payment_service.domain import ChargeReport, IntentReport, Outcome, RefundReport, RefundStatus, Report, WebhookEvent
+from payment_service.domain import (
+    Charge,
+    ChargeReport,
+    IntentReport,
+    Outcome,
+    RefundReport,
+    RefundStatus,
+    Report,
+    WebhookEvent,
+)
 from payment_service.errors import BadWebhook
 from service_kit.models import MOST_MINOR
 
@@ -109,6 +118,16 @@ class _Dispute(BaseModel):
     reason: Text = "general"
     created: Moment | None = None
     payment_intent: Reference | None
+
+
+class _Listed(BaseModel):
+    id: str
+    amount_captured: int
+    amount_refunded: int
+    currency: str
+    created: int
+    payment_intent: Reference | None
+    metadata: Metadata = {}
 
 
 def to_stripe(amount: int, currency: str) -> int:
@@ -235,4 +254,20 @@ def dispute_report(values: dict[str, Any], funds: Funds = "untouched", at: datet
         currency=dispute.currency.upper(),
         funds=funds,
         at=at,
+    )
+
+
+def charge_of(values: dict[str, Any]) -> Charge | None:
+    """A charge of a list, or None for one that took nothing, or nothing for an intent."""
+    charge = _Listed.model_validate(values)
+    if not charge.amount_captured or charge.payment_intent is None:
+        return None
+    return Charge(
+        id=charge.id,
+        intent=charge.payment_intent,
+        amount=from_stripe(charge.amount_captured, charge.currency),
+        refunded=from_stripe(charge.amount_refunded, charge.currency),
+        currency=charge.currency.upper(),
+        created_at=datetime.fromtimestamp(charge.created, UTC),
+        payment_id=charge.metadata.get("paymentId"),
     )

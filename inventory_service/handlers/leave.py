@@ -72,6 +72,8 @@ async def _left(inventory: Inventory, booking: Booking, leaving: Leaving) -> Boo
     amount = min(leaving.refund, booking.left)
     if amount > 0 and booking.payment_id:
         values["refund"] = new_refund(booking, booking.payment_id, amount, leaving.reason, leaving.refund_id)
+    if kept := booking.left - amount:  # or an audit could not tell what the policy keeps from what was lost
+        values["kept"] = kept
     return await inventory.settle(booking, "cancelled", ["BookingCancelled", "SeatsReleased"], **values)
 
 

@@ -10,6 +10,7 @@ from pymongo.asynchronous.collection import AsyncCollection
 
 from inventory_service.domain.booking import NO_POLICY, Booking
 from inventory_service.domain.layout import LayoutKey
+from inventory_service.domain.money import BookingMoney
 from inventory_service.domain.partner import Partner
 from inventory_service.domain.refunds import Leaving, Part
 from messaging.events import BookingStatus, RefundPolicy
@@ -19,6 +20,7 @@ from service_kit.lanes import Lane
 from service_kit.mongo import Document, insert_new
 from service_kit.together import Readings, Updates
 
+MONEY = ["status", "amount", "parts", "currency", "paymentId", "refund", "refunded", "kept", "heldUntil", "updatedAt"]
 BATCH = 256
 WAITING = 10_000
 
@@ -126,6 +128,16 @@ class Bookings:
             {"$sort": {"_id": 1}},
         ]
         return [found["_id"] async for found in await self.collection.aggregate(pipeline)]
+
+    async def priced(self, after: str, limit: int) -> list[BookingMoney]:
+        """What cost something, by id, after one."""
+        condition = {"_id": {"$gt": after}, "$or": [{"amount": {"$gt": 0}}, {"parts": {"$exists": True}}]}
+        cursor = self.collection.find(condition, MONEY, sort=[("_id", ASCENDING)], limit=limit)
+        return [_money(document) async for document in cursor]
+
+    async def money_of(self, booking_ids: Sequence[str]) -> list[BookingMoney]:
+        cursor = self.collection.find({"_id": {"$in": list(booking_ids)}}, MONEY)
+        return [_money(document) async for document in cursor]
 
     async def lagging(self, before: datetime, limit: int) -> list[Booking]:
         """Bookings that wait for their payment although their hold ran out before that moment."""
@@ -413,4 +425,23 @@ def _partner_from(document: Document | None) -> Partner | None:
     tickets = {ticket["seatId"]: ticket["ticketId"] for ticket in document["tickets"]}
     return Partner(
         document["id"], document["state"], document["deadline"], tickets, document["reason"], document["ending"]
+    )
+
+
+def _money(document: Document) -> BookingMoney:
+    refund, parts = document.get("refund"), document.get("parts", ())
+    asked = {part["refund_id"]: part["refund"] for part in parts if part["refund"]}
+    if refund:
+        asked[refund["refund_id"]] = refund["amount"]
+    return BookingMoney(
+        id=document["_id"],
+        status=document["status"],
+        paid=document["amount"] + sum(part["value"] for part in parts),
+        currency=document["currency"],
+        payment_id=document.get("paymentId"),
+        asked=asked,
+        refunded=document.get("refunded", 0),
+        kept=document.get("kept", 0) + sum(part["value"] - part["refund"] for part in parts),
+        held_until=document["heldUntil"],
+        updated_at=document["updatedAt"],
     )

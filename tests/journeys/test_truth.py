@@ -26,7 +26,7 @@ async def test_seats_bookings_and_search_agree_in_the_end(
 ) -> None:
     urls = {variable: getattr(engine_urls, f"{name}_url") for name, variable in VARIABLES.items()}
     audit = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "marquee", "audit", "--home", str(stack.home)),
+        *(sys.executable, "-m", "marquee", "audit", "--gateway", "--home", str(stack.home)),
         env={**os.environ, **urls, "MARQUEE_NAMESPACE": f"{namespace}j"},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
@@ -34,3 +34,4 @@ async def test_seats_bookings_and_search_agree_in_the_end(
     told, faults = await audit.communicate()
     assert audit.returncode == 0, (told.decode(), faults.decode())
     assert b"agrees" in told
+    assert b"EUR: " in told
