@@ -95,7 +95,7 @@ def audit(
         bool, typer.Option("--gateway", help="Ask the payment gateway too what it took and gave back.")
     ] = False,
 ) -> None:
-    """Checks that seat maps, bookings, payments and search agree; tells how the money adds up. Exit code 1 where not."""
+    """Checks that seat maps, bookings, payments and search agree, and adds up the money; exit code 1 where not."""
     from indexer.audit import audit as check_search
     from inventory_service.app import open_inventory
     from inventory_service.config import Settings as InventorySettings

@@ -2,78 +2,25 @@
 
 from __future__ import annotations
 
-import json
-import os
-import select
-import signal
-import subprocess
-import sys
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
 
 import pytest
 
 from marquee.engines import EngineUrls
 from marquee.engines.plan import VARIABLES
-from marquee.supervisor import tie_to_parent
-
-READY_SECONDS = 90
-
-
-class Stack:
-    """A running stack: `info` is its stack.json, read anew each time since process ids change."""
-
-    def __init__(self, home: Path) -> None:
-        self.home = home
-
-    @property
-    def info(self) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads((self.home / "stack.json").read_text())
-        return found
-
-    @property
-    def url(self) -> str:
-        return str(self.info["url"])
-
-    @property
-    def admin(self) -> dict[str, str]:
-        return {"Authorization": f"Bearer {self.info['adminToken']}"}
-
-    @property
-    def service(self) -> dict[str, str]:
-        return {"Authorization": f"Bearer {self.info['serviceToken']}"}
+from tests.servers.stack import Stack, running_stack
 
 
 @pytest.fixture(scope="session")
 def stack(engine_urls: EngineUrls, namespace: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """`marquee up` until the session ends; it must stop cleanly then."""
-    home = tmp_path_factory.mktemp("stack")
+    """`marquee up` until the session ends."""
     urls = dict(zip(VARIABLES.values(), (getattr(engine_urls, f"{name}_url") for name in VARIABLES), strict=True))
-    log = (home / "up.log").open("w")
-    process = subprocess.Popen(
-        [sys.executable, "-m", "marquee", "up", "--port", "0", "--home", str(home)],
-        env={
-            **os.environ,
-            **urls,
-            "MARQUEE_NAMESPACE": f"{namespace}j",
-            # Where organisers of these tests listen; by default webhooks go nowhere but to public addresses.
-            "MARQUEE_HOOKS_PRIVATE_TARGETS": "127.0.0.1",
-        },
-        stdout=subprocess.PIPE,
-        stderr=log,
-        text=True,
-        preexec_fn=tie_to_parent(),  # noqa: PLW1509  # a session fixture runs in the main, and only, thread
-    )
-    try:
-        assert process.stdout is not None
-        ready, _, _ = select.select([process.stdout], [], [], READY_SECONDS)
-        line = process.stdout.readline() if ready else ""
-        assert line.startswith("ready http://"), f"the stack did not start:\n{(home / 'up.log').read_text()}"
-        yield Stack(home)
-    finally:
-        process.send_signal(signal.SIGTERM)
-        code = process.wait(timeout=60)
-        process.communicate()
-        log.close()
-    assert code == 0, f"the stack did not stop cleanly:\n{(home / 'up.log').read_text()}"
+    home = tmp_path_factory.mktemp("stack")
+    env = {
+        **urls,
+        "MARQUEE_NAMESPACE": f"{namespace}j",
+        # Where organisers of these tests listen; by default webhooks go nowhere but to public addresses.
+        "MARQUEE_HOOKS_PRIVATE_TARGETS": "127.0.0.1",
+    }
+    with running_stack(home, env) as running:
+        yield running

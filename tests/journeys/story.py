@@ -9,7 +9,7 @@ from typing import Any
 import httpx2
 
 from service_kit.ids import new_id
-from tests.journeys.conftest import Stack
+from tests.servers.stack import Stack
 from tests.support import eventually
 
 Json = dict[str, Any]

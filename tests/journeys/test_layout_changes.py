@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator
 import httpx2
 import pytest
 
-from tests.journeys.conftest import Stack
 from tests.journeys.story import Json, Story, layout
+from tests.servers.stack import Stack
 from tests.support import eventually
 
 

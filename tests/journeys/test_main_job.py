@@ -10,8 +10,8 @@ from collections.abc import AsyncIterator
 import httpx2
 import pytest
 
-from tests.journeys.conftest import Stack
 from tests.journeys.story import Json, Story
+from tests.servers.stack import Stack
 from tests.support import eventually
 
 

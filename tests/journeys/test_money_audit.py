@@ -23,8 +23,8 @@ from payment_service.config import Settings
 from service_kit.clock import SystemClock
 from service_kit.ids import new_id
 from service_kit.mongo import Database, open_database
-from tests.journeys.conftest import Stack
 from tests.journeys.story import Story, layout
+from tests.servers.stack import Stack
 from tests.support import eventually
 
 NONE = timedelta(0)

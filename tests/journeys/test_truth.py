@@ -8,7 +8,7 @@ import httpx2
 
 from marquee.engines import EngineUrls
 from marquee.engines.plan import VARIABLES
-from tests.journeys.conftest import Stack
+from tests.servers.stack import Stack
 
 
 async def test_metrics_of_any_process_tell_how_soon_the_index_knew(stack: Stack) -> None:

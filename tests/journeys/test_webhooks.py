@@ -7,9 +7,9 @@ from typing import Any
 
 import httpx2
 
-from tests.journeys.conftest import Stack
 from tests.journeys.story import Story
 from tests.servers.receiver import receiving
+from tests.servers.stack import Stack
 from tests.support import eventually
 
 

@@ -1,0 +1,72 @@
+"""The soak: `python -m tests.soak` (or `make soak`). See docs/soak.md."""
+
+import argparse
+import asyncio
+import logging
+import os
+import random
+import sys
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from marquee.engines.plan import VARIABLES
+from tests.servers.stack import running_stack
+from tests.soak.plan import Plan
+from tests.soak.soak import Verdict, soak
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.soak", description=__doc__)
+    parser.add_argument("--bookings", type=int, default=5_000)
+    parser.add_argument("--at-once", type=int, default=30, help="buyers who are busy at the same time")
+    parser.add_argument("--kill-every", type=float, default=5.0, help="seconds between two kills")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--home", type=Path, help="the stack's directory, kept afterwards; default: a temporary one")
+    options = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    logging.getLogger("httpx2").setLevel(logging.WARNING)
+    plan = Plan(
+        seed=options.seed or random.randrange(1, 1 << 32),
+        bookings=options.bookings,
+        at_once=options.at_once,
+        halls=max(4, options.bookings // 200),
+        rows=20,
+        late_hold=20,
+        kill_every=options.kill_every,
+        engines=not any(os.environ.get(variable) for variable in VARIABLES.values()),
+        quiet_seconds=300,
+    )
+    with ExitStack() as stack:
+        home = options.home or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="marquee-soak-")))
+        home.mkdir(parents=True, exist_ok=True)
+        running = stack.enter_context(running_stack(home, plan.settings, "--workers", "2", "--limits", "off"))
+        verdict = asyncio.run(soak(running, plan, plan.settings))
+    tell(verdict)
+    return 1 if verdict.faults else 0
+
+
+def tell(verdict: Verdict) -> None:
+    table = Table("what", "number", title="The soak")
+    for kind, numbers in (
+        ("", verdict.figures),
+        ("booking: ", verdict.outcomes),
+        ("buyer: ", verdict.ways),
+        ("killed: ", verdict.kills),
+        ("answer: ", verdict.statuses),
+    ):
+        for name, number in sorted(numbers.items()):
+            table.add_row(f"{kind}{name}", str(number))
+        table.add_section()
+    console = Console(width=160)
+    console.print(table)
+    for fault in verdict.faults[:50]:
+        console.print(f"[red]fault[/]: {fault}", markup=True, highlight=False)
+    console.print(f"{len(verdict.faults)} faults")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,54 @@
+"""Nobody pays for nothing though processes die: a small soak; the full one is `make soak` (docs/soak.md)."""
+
+import logging
+import os
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from marquee.engines import EngineUrls
+from marquee.engines.plan import VARIABLES
+from tests.servers.engines import remove_namespace
+from tests.servers.stack import running_stack
+from tests.soak.plan import Plan
+from tests.soak.soak import soak
+
+log = logging.getLogger(__name__)
+# That nothing went wrong says something only where enough went on.
+LEAST = {"confirmed": 120, "refunded": 10, "expired": 5, "failed": 5}
+LEAST_WAYS = {"paid": 150, "declined": 10, "late": 10, "3-D Secure": 10, "gave back": 10}
+
+
+@pytest.fixture
+def own_namespace(engine_urls: EngineUrls, namespace: str) -> Iterator[str]:
+    yield f"{namespace}soak"
+    remove_namespace(engine_urls, f"{namespace}soak")
+
+
+@pytest.mark.timeout(300)
+async def test_money_and_seats_agree_to_the_cent_after_sales_in_which_processes_die(
+    engine_urls: EngineUrls, own_namespace: str, tmp_path: Path
+) -> None:
+    seed = int(os.environ.get("MARQUEE_SOAK_SEED", "0")) or random.randrange(1, 1 << 32)
+    plan = Plan(
+        seed, bookings=300, at_once=12, halls=5, rows=10, late_hold=8, kill_every=2.5, engines=False, quiet_seconds=150
+    )
+    urls = {variable: getattr(engine_urls, f"{name}_url") for name, variable in VARIABLES.items()}
+    env = {
+        **urls,
+        **plan.settings,
+        "MARQUEE_NAMESPACE": own_namespace,
+        "MARQUEE_RECONCILE_AFTER_SECONDS": "6",
+        "MARQUEE_RECONCILE_EVERY_SECONDS": "1",
+    }
+    with running_stack(tmp_path, env, "--workers", "2", "--limits", "off") as stack:
+        verdict = await soak(stack, plan, env)
+    told = f"{verdict.figures} {dict(verdict.outcomes)} {dict(verdict.ways)} {dict(verdict.kills)}"
+    log.info(told)
+    assert not verdict.faults, "\n".join([f"{len(verdict.faults)} faults, {told}", *verdict.faults[:10]])
+    assert verdict.kills.total() >= 5, told
+    assert verdict.outcomes.total() >= 300, told
+    assert {name: number for name, number in LEAST.items() if verdict.outcomes[name] < number} == {}, told
+    assert {name: number for name, number in LEAST_WAYS.items() if verdict.ways[name] < number} == {}, told
