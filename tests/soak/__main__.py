@@ -28,7 +28,8 @@ def main() -> int:
     parser.add_argument("--home", type=Path, help="the stack's directory, kept afterwards; default: a temporary one")
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    logging.getLogger("httpx2").setLevel(logging.WARNING)
+    for name in ("httpx2", "stripe"):
+        logging.getLogger(name).setLevel(logging.WARNING)
     plan = Plan(
         seed=options.seed or random.randrange(1, 1 << 32),
         bookings=options.bookings,

@@ -99,7 +99,7 @@ class Visit:
         self._buyer = shop.somebody()
 
     async def make(self, fate: str) -> None:
-        purchase = await self._hold(late=fate == "late")
+        purchase = await self._hold(late=fate in {"late", "leave"})
         if purchase is None:
             return
         purchase.ways.add(fate)
@@ -129,7 +129,7 @@ class Visit:
 
     async def reserve(self, hall: Hall, seats: list[str], *, late: bool) -> Purchase | None:
         """None where somebody else has them, or the show is off."""
-        body: Json = {"seatIds": seats} if late else {"seatIds": seats, "holdTimeoutSeconds": 300}
+        body: Json = {"seatIds": seats} if late else {"seatIds": seats, "holdTimeoutSeconds": 60}
         headers = {**self._buyer, "Idempotency-Key": new_id()}
         url = f"{self._shop.api}/showtimes/{hall.showtime}/seats/reserve"
         answer = await self._client.ask("POST", url, json=body, headers=headers)

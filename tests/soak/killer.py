@@ -7,12 +7,15 @@ import random
 import signal
 from collections import Counter
 
+from marquee.engines.readiness import port_answers
 from tests.servers.stack import Stack
 
 OURS = ("api-1", "worker", "api-2", "sandbox", "indexer")
 ENGINES = ("mongo", "amqp")
 # Of so many kills one is of an engine.
 ENGINE_EVERY = 8
+# So many may be away at once: on a busy machine nothing would ever be sold otherwise.
+MOST_AWAY = 2
 
 
 class Killer:
@@ -25,17 +28,25 @@ class Killer:
         self.kills: Counter[str] = Counter()
 
     async def run(self) -> None:
-        """For ever, each process in its turn: nobody is killed twice before he was started again."""
-        turn: list[str] = []
-        engines = 0
+        """For ever, each process in its turn; an engine only while all others are there."""
+        ours: list[str] = []
+        engines = list(ENGINES)
         while True:
             await asyncio.sleep(self._every * self._chance.uniform(0.7, 1.3))
             if self._engines and self.kills.total() % ENGINE_EVERY == ENGINE_EVERY - 1:
-                self._kill(ENGINES[engines % len(ENGINES)])
-                engines += 1
+                await self.all_back()
+                self._kill(engines[0])
+                engines.append(engines.pop(0))
                 continue
-            turn = turn or self._chance.sample(OURS, len(OURS))
-            self._kill(turn.pop())
+            while len(await self._away()) >= MOST_AWAY:
+                await asyncio.sleep(0.2)
+            ours = ours or self._chance.sample(OURS, len(OURS))
+            self._kill(ours.pop())
+
+    async def all_back(self) -> None:
+        """Until each process that was killed does its work again."""
+        while await self._away():
+            await asyncio.sleep(0.2)
 
     def _kill(self, name: str) -> None:
         pid = self._stack.info["pids"].get(name)
@@ -46,7 +57,19 @@ class Killer:
             self._dead[name] = pid
             self.kills[name] += 1
 
-    async def all_back(self) -> None:
-        """Until each process that was killed has been started again."""
-        while any(self._stack.info["pids"].get(name, pid) == pid for name, pid in self._dead.items()):
-            await asyncio.sleep(0.2)
+    async def _away(self) -> list[str]:
+        return [name for name, pid in self._dead.items() if not await self._back(name, pid)]
+
+    async def _back(self, name: str, dead: int) -> bool:
+        info = self._stack.info
+        if info["pids"].get(name, dead) == dead:
+            return False
+        if name in ("sandbox", *ENGINES):
+            url = info[{"sandbox": "sandboxUrl", "mongo": "mongoUrl", "amqp": "amqpUrl"}[name]]
+            port = url.rpartition(":")[2].partition("/")[0]
+            try:
+                await port_answers(int(port))
+            except OSError:
+                return False
+            return True
+        return (self._stack.home / "run" / f"{name}.ready").exists()

@@ -136,8 +136,9 @@ async def _calling_off(house: House, shop: Shop) -> None:
 
 def _settings(stack: Stack, env: dict[str, str]) -> Settings:
     info = stack.info
+    namespace = {**os.environ, **env}.get("MARQUEE_NAMESPACE", "marquee")
     given = {"mongo_url": info["mongoUrl"], "stripe_base_url": info["sandboxUrl"], "stripe_api_key": "sk_test_soak"}
-    return Settings.model_validate({**given, "namespace": env.get("MARQUEE_NAMESPACE", "marquee")})
+    return Settings.model_validate({**given, "namespace": namespace})
 
 
 async def _until_quiet(stack: Stack, plan: Plan, env: dict[str, str]) -> list[str]:

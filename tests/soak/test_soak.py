@@ -33,7 +33,7 @@ async def test_money_and_seats_agree_to_the_cent_after_sales_in_which_processes_
 ) -> None:
     seed = int(os.environ.get("MARQUEE_SOAK_SEED", "0")) or random.randrange(1, 1 << 32)
     plan = Plan(
-        seed, bookings=300, at_once=12, halls=5, rows=10, late_hold=8, kill_every=2.5, engines=False, quiet_seconds=150
+        seed, bookings=300, at_once=12, halls=8, rows=10, late_hold=8, kill_every=3.5, engines=False, quiet_seconds=150
     )
     urls = {variable: getattr(engine_urls, f"{name}_url") for name, variable in VARIABLES.items()}
     env = {
