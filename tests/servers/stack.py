@@ -15,7 +15,7 @@ from typing import Any
 
 from marquee.supervisor import tie_to_parent
 
-READY_SECONDS = 90
+READY_SECONDS = 180
 
 
 class Stack:
