@@ -262,6 +262,26 @@ async def test_a_charge_for_a_payment_that_is_not_there_is_found(house: House) -
     await payments.insert_one(payment)
 
 
+async def test_what_a_venue_keeps_by_its_policy_adds_up_and_what_is_lost_beside_it_is_found(house: House) -> None:
+    before = (await settled(house)).balance.by_currency["EUR"].kept
+    story, policy = house.story, {"rules": [{"hoursBefore": 0, "percent": 50}], "keepFee": True}
+    show = await story.showtime(refundPolicy=policy)
+    some, all_ = await story.guest(), await story.guest()
+    for buyer, seats, returned in ((some, ["A1", "A2"], ["A2"]), (all_, ["B1"], ["B1"])):
+        booking = await story.hold(show["showtimeId"], seats, buyer)
+        assert (await story.pay(await story.prepare(booking, buyer))).status_code == 200
+        await story.becomes(booking, "confirmed", buyer)
+        path = f"/api/v1/bookings/{booking['bookingId']}/cancel"
+        await story.call("PUT", path, json={"seatIds": returned}, headers=buyer)
+    await story.becomes(booking, "refunded", all_)
+    sums = (await settled(house)).balance.by_currency["EUR"]
+    # Of the seats 12.50 each, half; of the one that gave all back also the fee.
+    assert sums.kept - before == 625 + 625 + 100
+    assert sums.taken == sums.tickets + sums.refunded + sums.kept
+    async with house.damaged(house.bookings, "bookings", booking["bookingId"], {"$unset": {"kept": ""}}):
+        await house.finding("7.25 EUR were paid for", "neither ticket nor refund", booking["bookingId"])
+
+
 async def test_webhooks_that_are_not_applied_are_found(house: House) -> None:
     now = SystemClock().now()
     events = house.payments["webhook_events"]
