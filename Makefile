@@ -1,11 +1,12 @@
 # The few verbs one needs. Each sets up what it uses; the second time that is nothing.
-.PHONY: demo up test check fmt bench lock setup
+.PHONY: demo up test check fmt bench soak lock setup
 
 DEMO_ARGS ?=
 UP_ARGS ?=
 TEST_ARGS ?=
 BENCH_ARGS ?=
 PAYMENT_BENCH_ARGS ?=
+SOAK_ARGS ?=
 SEARCH_BENCH_ARGS ?=
 PYTHON := .venv/bin/python
 PACKAGES := $(patsubst %/__init__.py,%,$(wildcard */__init__.py))
@@ -36,6 +37,10 @@ bench: setup
 	@$(PYTHON) -m bench.relevance
 	@$(PYTHON) -m bench.search $(SEARCH_BENCH_ARGS)
 	@$(PYTHON) -m bench.reindex
+
+# Sales with deaths and a faulty gateway, see docs/soak.md.
+soak: setup
+	@$(PYTHON) -m tests.soak $(SOAK_ARGS)
 
 # All versions anew, from pyproject.toml.
 lock: setup
