@@ -34,7 +34,7 @@ def main() -> int:
         seed=options.seed or random.randrange(1, 1 << 32),
         bookings=options.bookings,
         at_once=options.at_once,
-        halls=max(4, options.bookings // 200),
+        halls=max(8, options.bookings // 120),
         rows=20,
         late_hold=20,
         kill_every=options.kill_every,
