@@ -33,6 +33,7 @@ def main() -> int:
     plan = Plan(
         seed=options.seed or random.randrange(1, 1 << 32),
         bookings=options.bookings,
+        most_seconds=7_200,
         at_once=options.at_once,
         halls=max(8, options.bookings // 120),
         rows=20,

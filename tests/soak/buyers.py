@@ -6,7 +6,6 @@ import time
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from itertools import count
 from typing import Any
 
 from service_kit.ids import new_id
@@ -52,11 +51,11 @@ class Shop:
     made: list[Purchase] = field(default_factory=list)
     refused: int = 0
     unanswered: list[str] = field(default_factory=list)
-    _numbers: Any = field(default_factory=count)
+    begun: float = field(default_factory=time.monotonic)
 
     @property
     def over(self) -> bool:
-        return len(self.made) >= self.plan.bookings
+        return len(self.made) >= self.plan.bookings or time.monotonic() - self.begun > self.plan.most_seconds
 
     @property
     def api(self) -> str:
@@ -66,7 +65,7 @@ class Shop:
         return {"Authorization": f"Bearer {self.token(new_id())}"}
 
     async def open(self) -> None:
-        """Buyers come until there are enough bookings; those who wait for their hold's end make room for others."""
+        """Buyers come until there are enough bookings or time is up; those who will pay late make room for others."""
         async with asyncio.TaskGroup() as group:
             for _ in range(self.plan.at_once):
                 group.create_task(self._serve(group))

@@ -25,10 +25,14 @@ SLOW_SHARE = 0.2
 
 @dataclass(frozen=True)
 class Plan:
-    """`late_hold` is how long the seats of those are held who mean to pay late, in seconds; so is `kill_every`."""
+    """So many `bookings`, or what `most_seconds` allow.
+
+    `late_hold`: for how many seconds the seats of those are held who mean to pay late. `kill_every` so many, one dies.
+    """
 
     seed: int
     bookings: int
+    most_seconds: float
     at_once: int
     halls: int
     rows: int
