@@ -51,6 +51,8 @@ class Pair:
             return Sums()
         refunding = sum(refund.amount for refund in self.payment.open_refunds) + self.asked_only
         left = self.payment.captured - self.payment.refunded - refunding
+        disputed = min(self.payment.disputed, max(0, left))
+        left -= disputed
         # Out of goodwill a venue may give back what it was to keep.
         kept = min(self.booking.kept, max(0, left)) if self.booking else 0
         left -= kept
@@ -59,6 +61,7 @@ class Pair:
             taken=self.payment.captured,
             tickets=left if sold else 0,
             refunded=self.payment.refunded,
+            disputed=disputed,
             refunding=refunding,
             kept=kept,
             open=0 if sold else left,
@@ -67,11 +70,15 @@ class Pair:
 
 @dataclass(slots=True)
 class Sums:
-    """Minor units. `taken = tickets + refunded + refunding + kept + open`; `open` has led to nothing yet."""
+    """Minor units; `taken` is the sum of all others.
+
+    `disputed`: what buyers' banks took back or are about to. `open` has led to nothing yet.
+    """
 
     taken: int = 0
     tickets: int = 0
     refunded: int = 0
+    disputed: int = 0
     refunding: int = 0
     kept: int = 0
     open: int = 0
@@ -123,7 +130,7 @@ def faults_of(pair: Pair, now: datetime, patience: Patience) -> Iterator[str]:
 
 
 def _payment_faults(payment: Payment, now: datetime, patience: Patience) -> Iterator[str]:
-    claimed = payment.amount - payment.refundable
+    claimed = sum(refund.amount for refund in payment.refunds if refund.status != "failed")
     if claimed > payment.amount:
         there, all_ = _sum(claimed, payment.currency), _sum(payment.amount, payment.currency)
         yield f"Payment {payment.id}: {there} are refunded of {all_}"
@@ -142,7 +149,7 @@ def _outcome_faults(pair: Pair, booking: BookingMoney, payment: Payment) -> Iter
             yield f"Booking {booking.id} is confirmed, but its payment {payment.id} is {payment.status}"
         return
     parts = pair.parts()
-    if booking.status == "confirmed" and parts.tickets <= 0:
+    if booking.status == "confirmed" and parts.tickets <= 0 and not parts.disputed:
         yield f"There is a ticket and all the money back for {names}"
     if parts.open > 0:
         lost = _sum(parts.open, payment.currency)
@@ -162,8 +169,8 @@ def _outcome_faults(pair: Pair, booking: BookingMoney, payment: Payment) -> Iter
 def _line(currency: str, sums: Sums) -> str:
     amounts = {name: decimal_text(getattr(sums, name), currency) for name in sums.__slots__}
     return (
-        "{currency}: {taken} taken = {tickets} for tickets + {refunded} refunded + {refunding} being refunded "
-        "+ {kept} kept + {open} under way".format(currency=currency, **amounts)
+        "{currency}: {taken} taken = {tickets} for tickets + {refunded} refunded + {disputed} disputed "
+        "+ {refunding} being refunded + {kept} kept + {open} under way".format(currency=currency, **amounts)
     )
 
 
