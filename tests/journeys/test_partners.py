@@ -6,8 +6,8 @@ from typing import Any
 import httpx2
 import pytest
 
-from tests.journeys.conftest import Stack
 from tests.journeys.story import Story
+from tests.servers.stack import Stack
 from tests.support import eventually
 
 
