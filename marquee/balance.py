@@ -107,6 +107,8 @@ def faults_of(pair: Pair, now: datetime, patience: Patience) -> Iterator[str]:
     """A sentence for each rule that is broken and for each step that is overdue."""
     booking, payment = pair.booking, pair.payment
     moved = max(one.updated_at for one in (booking, payment) if one)
+    if booking and booking.waits_until:
+        moved = max(moved, booking.waits_until)
     overdue = moved <= now - patience.step
     if payment is None:
         if booking and booking.status == "confirmed" and overdue:

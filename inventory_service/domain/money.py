@@ -10,6 +10,7 @@ from messaging.events import BookingStatus
 @dataclass(frozen=True, slots=True)
 class BookingMoney:
     """Amounts in minor units. `paid`: what its seats cost when it was paid, those that it gave up since included.
+    `waits_until`: a partner theatre is asked, and has so much time to answer.
 
     `asked`: what was asked back, by the refund's id. `kept`: of what was given back, what the venue's policy keeps.
     """
@@ -24,3 +25,4 @@ class BookingMoney:
     kept: int
     held_until: datetime
     updated_at: datetime
+    waits_until: datetime | None = None

@@ -20,7 +20,11 @@ from service_kit.lanes import Lane
 from service_kit.mongo import Document, insert_new
 from service_kit.together import Readings, Updates
 
-MONEY = ["status", "amount", "parts", "currency", "paymentId", "refund", "refunded", "kept", "heldUntil", "updatedAt"]
+MONEY = [
+    *("status", "amount", "parts", "currency", "paymentId", "refund", "refunded", "kept"),
+    *("partner", "heldUntil", "updatedAt"),
+]
+MONEY += ["partner"]
 BATCH = 256
 WAITING = 10_000
 
@@ -429,7 +433,7 @@ def _partner_from(document: Document | None) -> Partner | None:
 
 
 def _money(document: Document) -> BookingMoney:
-    refund, parts = document.get("refund"), document.get("parts", ())
+    refund, parts, partner = document.get("refund"), document.get("parts", ()), document.get("partner")
     asked = {part["refund_id"]: part["refund"] for part in parts if part["refund"]}
     if refund:
         asked[refund["refund_id"]] = refund["amount"]
@@ -444,4 +448,5 @@ def _money(document: Document) -> BookingMoney:
         kept=document.get("kept", 0) + sum(part["value"] - part["refund"] for part in parts),
         held_until=document["heldUntil"],
         updated_at=document["updatedAt"],
+        waits_until=partner["deadline"] if partner and partner["state"] == "asked" else None,
     )

@@ -195,8 +195,9 @@ async def test_a_gateway_that_is_down_is_503_and_a_repeat_finishes_the_same_paym
 
 async def test_a_lost_answer_of_the_gateway_leads_to_the_same_intent_on_a_repeat(house: House) -> None:
     wanted = body()
-    await house.faults(fail=2, answerLost=True)  # the SDK itself tries twice
+    await house.faults(failStatus=500, answerLost=True)
     assert (await ask(house, wanted)).status_code == 503
+    await house.sandbox.delete("/sandbox/faults")
     payment = (await ask(house, wanted)).json()
     assert await intents_of(house, payment["paymentId"]) == [payment["paymentIntent"]]
 

@@ -1,0 +1,63 @@
+"""Where the money of a booking is, and when a step of it is overdue."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+from inventory_service.domain.money import BookingMoney
+from marquee.balance import Balance, Pair, Patience, faults_of
+from payment_service.domain import Payment, Refund
+
+NOW = datetime(2026, 11, 25, 20, tzinfo=UTC)
+LONG_AGO = NOW - timedelta(hours=1)
+PAYMENT = Payment(
+    id="payment",
+    version=2,
+    booking_id="booking",
+    user_id="ann",
+    amount=1_000,
+    currency="EUR",
+    description="",
+    status="completed",
+    provider="stripe",
+    created_at=LONG_AGO,
+    updated_at=LONG_AGO,
+    due_at=None,
+)
+BOOKING = BookingMoney("booking", "confirmed", 1_000, "EUR", "payment", {}, 0, 0, LONG_AGO, LONG_AGO)
+
+
+def faults(booking: BookingMoney | None, payment: Payment | None = PAYMENT) -> list[str]:
+    return list(faults_of(Pair(booking, payment), NOW, Patience()))
+
+
+def test_a_ticket_that_was_paid_for_is_in_order() -> None:
+    assert faults(BOOKING) == []
+
+
+def test_money_that_led_to_nothing_is_told_once_its_step_is_overdue() -> None:
+    (fault,) = faults(replace(BOOKING, status="expired"))
+    assert "neither ticket nor refund" in fault
+    assert faults(replace(BOOKING, status="expired", updated_at=NOW)) == []
+
+
+def test_a_theatre_that_is_asked_has_its_time_to_answer() -> None:
+    asked = replace(BOOKING, status="pending", waits_until=NOW - timedelta(seconds=30))
+    assert faults(asked) == []
+    assert faults(replace(asked, waits_until=NOW - timedelta(minutes=3))) != []
+
+
+def test_what_the_policy_keeps_is_not_lost() -> None:
+    refund = Refund("r", 400, "cancelled", "succeeded", LONG_AGO, "re_1")
+    payment = replace(PAYMENT, refunds=(refund,))
+    cancelled = replace(BOOKING, status="refunded", asked={"r": 400}, refunded=400, kept=600)
+    assert faults(cancelled, payment) == []
+    assert faults(replace(cancelled, kept=500), payment) != []
+    balance = Balance()
+    balance.count(Pair(cancelled, payment))
+    sums = balance.by_currency["EUR"]
+    assert (sums.taken, sums.refunded, sums.kept, sums.open) == (1_000, 400, 600, 0)
+
+
+def test_a_ticket_without_money_is_told() -> None:
+    assert faults(BOOKING, None) != []
+    assert faults(BOOKING, replace(PAYMENT, status="failed")) != []
