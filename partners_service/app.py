@@ -21,7 +21,7 @@ from partners_service.store.exchanges import Exchanges
 from partners_service.store.partners import Partners
 from partners_service.store.requests import Requests
 from partners_service.theatre import open_theatres
-from partners_service.vault import Vault
+from partners_service.vault import vault
 from service_kit.app import open_kit, service_app
 from service_kit.clock import Clock, SystemClock
 from service_kit.mongo import Database, open_database, ping
@@ -31,7 +31,7 @@ from service_kit.tasks import background
 async def open_directory(settings: Settings, database: Database, clock: Clock) -> Directory:
     """The partners, with the sandbox theatre of a local stack among them."""
     hosts = Hosts(settings.partner_hosts, settings.partner_private_hosts)
-    directory = Directory(Partners(database), Vault(settings.partner_key), hosts, clock)
+    directory = Directory(Partners(database), vault(settings.partner_key), hosts, clock)
     if settings.partner_sandbox_url:
         secret = settings.partner_sandbox_secret.get_secret_value()
         await directory.keep_sandbox(settings.partner_sandbox_url, secret)

@@ -12,10 +12,9 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from service_kit.errors import Invalid
+from service_kit.public_addresses import is_public
 
-NAT64 = ipaddress.ip_network("64:ff9b::/96")
 PORTS = {"https": 443, "http": 80}
-IpAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 class HostNotAllowed(Invalid):
@@ -81,17 +80,6 @@ class Hosts:
                 if not is_public(ipaddress.ip_address(address)):
                     raise HostNotAllowed(f"{host} leads to {address}, which is not a public address")
         return Place(scheme, host, port, addresses[0], base + path)
-
-
-def is_public(address: IpAddress) -> bool:
-    """Whether it is out in the world, and no way around to an address that is not."""
-    if isinstance(address, ipaddress.IPv6Address):
-        inner = address.ipv4_mapped or address.sixtofour or (address.teredo or (None, None))[1]
-        if address in NAT64:
-            inner = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
-        if inner is not None:
-            return is_public(inner)
-    return address.is_global and not address.is_multicast
 
 
 def _with_port(host: str) -> tuple[str, int]:

@@ -13,6 +13,7 @@ from service_kit.app import open_kit, service_app
 from service_kit.clients import service_client
 from service_kit.clock import Clock, SystemClock
 from service_kit.mongo import open_database, ping
+from service_kit.sealing import Seal
 from service_kit.tasks import background
 from webhooks_service import http
 from webhooks_service.clients import Bookings
@@ -29,7 +30,6 @@ from webhooks_service.http.common import Handlers
 from webhooks_service.sender import Resolve, Sender, system_resolver
 from webhooks_service.store.deliveries import Deliveries
 from webhooks_service.store.endpoints import Endpoints
-from webhooks_service.store.sealing import Seal
 
 LARGEST_BODY = 64 * 1024
 

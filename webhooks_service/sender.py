@@ -17,7 +17,8 @@ import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
-from webhooks_service.domain.targets import Address, Rules, Target, TargetRefused, parse_address
+from service_kit.public_addresses import Address
+from webhooks_service.domain.targets import Rules, Target, TargetRefused, parse_address
 
 # Until the answer's headers are there, and after that for the beginning of its body.
 ANSWER_SECONDS = 10.0

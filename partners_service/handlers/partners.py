@@ -6,10 +6,11 @@ from typing import Any
 from partners_service.domain.partners import Partner, PartnerNotFound, Secret
 from partners_service.hosts import Hosts
 from partners_service.store.partners import Partners
-from partners_service.vault import Vault
+from partners_service.vault import fresh_secret
 from service_kit.clock import Clock
 from service_kit.errors import Conflict
 from service_kit.ids import new_id
+from service_kit.sealing import Seal
 
 SANDBOX = "sandbox"
 
@@ -23,7 +24,7 @@ class Directory:
     """The partners with their secrets; a secret in the clear is only ever given by who makes it."""
 
     partners: Partners
-    vault: Vault
+    vault: Seal
     hosts: Hosts
     clock: Clock
 
@@ -31,7 +32,7 @@ class Directory:
         """The new partner and its first secret. Raises HostNotAllowed; PartnerChanged where a retry made it before."""
         self.hosts.require(url)
         now = self.clock.now()
-        secret = self.vault.fresh()
+        secret = fresh_secret()
         partner = Partner(
             partner_id,
             1,
@@ -63,7 +64,7 @@ class Directory:
 
     async def new_secret(self, partner: Partner) -> tuple[Partner, str]:
         """A second secret, by which we sign as well from now on. Raises PartnerChanged."""
-        secret = self.vault.fresh()
+        secret = fresh_secret()
         changed = partner.with_secret(self._sealed(secret, partner.id), self.clock.now())
         return await self._save(partner, changed), secret
 
@@ -101,7 +102,7 @@ class Directory:
         return [self.vault.open(secret.sealed, partner.id) for secret in partner.secrets]
 
     def _sealed(self, secret: str, partner_id: str) -> Secret:
-        return Secret(new_id(), self.vault.seal(secret, partner_id), self.clock.now())
+        return Secret(new_id(), self.vault.close(secret, partner_id), self.clock.now())
 
     async def _save(self, before: Partner, after: Partner) -> Partner:
         if not await self.partners.save(after, before.version):

@@ -15,8 +15,8 @@ from pymongo.write_concern import WriteConcern
 
 from service_kit.mongo import Database, Document
 from service_kit.pages import cut
+from service_kit.sealing import Seal
 from webhooks_service.domain.endpoints import FAILING_FOR, Disabled, Endpoint, Secret
-from webhooks_service.store.sealing import Seal
 
 
 class Endpoints:

@@ -1,4 +1,4 @@
-"""Signing secrets as they lie in the database: sealed by a key that is kept outside of it."""
+"""Secrets that are needed as they are, and lie in the database: sealed by a key that is kept outside of it."""
 
 import os
 
@@ -8,7 +8,7 @@ NONCE_BYTES = 12
 
 
 class Seal:
-    """AES-GCM. What was sealed for one owner can't be opened as another's."""
+    """AES-GCM by a key of 32 bytes. What was sealed for one owner can't be opened as another's."""
 
     def __init__(self, key: bytes) -> None:
         self._cipher = AESGCM(key)
