@@ -39,11 +39,15 @@ class Pair:
 
     @property
     def asked_only(self) -> int:
-        """What the booking asked back and the payment has not heard of yet."""
+        """What the booking asked back and the payment has not heard of yet, or what did not arrive."""
         if self.booking is None:
             return 0
-        heard = self.payment.refund if self.payment else lambda _: None
-        return sum(amount for id_, amount in self.booking.asked.items() if heard(id_) is None)
+        refunds = [refund for refund in self.payment.refunds if refund.status != "failed"] if self.payment else []
+        made = {refund.id for refund in refunds}
+        missing = sum(amount for id_, amount in self.booking.asked.items() if id_ not in made)
+        # An admin may have made another in its place.
+        others = sum(refund.amount for refund in refunds if refund.id not in self.booking.asked)
+        return max(0, missing - others)
 
     def parts(self) -> "Sums":
         """Where the money of this payment is."""
@@ -160,7 +164,7 @@ def _outcome_faults(pair: Pair, booking: BookingMoney, payment: Payment) -> Iter
         yield f"{_sum(-parts.open, payment.currency)} more than was paid are returned for {names}"
     if pair.asked_only:
         asked = _sum(pair.asked_only, payment.currency)
-        yield f"{asked} were asked back for {names}, but the payment knows nothing of it"
+        yield f"{asked} were asked back for {names}, but the payment knows nothing of it, or it failed"
     if booking.refunded != payment.refunded:
         there, here = _sum(payment.refunded, payment.currency), _sum(booking.refunded, payment.currency)
         yield f"{there} came back for {names}, but the booking says {here}"

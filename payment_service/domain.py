@@ -233,7 +233,7 @@ class Payment:
         if self.refunded >= self.amount:
             return None
         known = self.refund(refund_id)
-        return self.with_refund(refund_id, known.amount if known else min(amount, max(1, self.refundable)), reason, now)
+        return self.with_refund(refund_id, known.amount if known else min(amount, max(1, self.unrefunded)), reason, now)
 
     def learn(self, report: Report, now: datetime) -> "Change | None":
         """Take in a report; None where it says nothing new.

@@ -5,6 +5,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
+from prometheus_client import Counter
+
 from messaging.envelope import Event, new_event
 from messaging.events import DisputeState, PaymentState
 from payment_service.disputes import DisputeReport
@@ -18,6 +20,7 @@ from service_kit.errors import DomainError, Unavailable
 from service_kit.logs import get_logger
 
 log = get_logger(__name__)
+REFUNDS_FAILED = Counter("marquee_refunds_failed", "Refunds that the gateway did not make after all: see to them")
 # While one worker attends to a payment no other does; longer than any exchange with the gateway takes.
 ATTENDING = timedelta(seconds=60)
 # Longer than banks take over a dispute.
@@ -193,7 +196,10 @@ class Payments:
             payment = await self._learn(payment, await self._provider.get_intent(payment.reference))
         if payment.reference and (told := payment.unread_refunds):
             for report in await self._provider.list_refunds(payment.reference):
-                payment = await self._learn(payment, report)
+                try:
+                    payment = await self._learn(payment, report)
+                except DomainError as error:  # one that can't be taken in must not keep the others
+                    log.error("refund_not_learnt", payment_id=payment.id, refund=report.reference, error=repr(error))
             payment = await self._update(payment, lambda it: it.refunds_read(told, self._clock.now()))
         for refund in payment.open_refunds:
             payment = await self._send_refund(payment, refund.id)
@@ -238,7 +244,11 @@ class Payments:
         return await self._learn(payment, report)
 
     async def _learn(self, payment: Payment, report: Report) -> Payment:
-        return await self._update(payment, lambda it: it.learn(report, self._clock.now()))
+        after = await self._update(payment, lambda it: it.learn(report, self._clock.now()))
+        if isinstance(report, RefundReport) and report.status == "failed":
+            log.error("refund_failed", payment_id=after.id, refund=report.reference, amount=report.amount)
+            REFUNDS_FAILED.inc()
+        return after
 
     async def _update(self, payment: Payment, step: Callable[[Payment], Change | None]) -> Payment:
         """Apply `step` to the payment as it was read, and again to what others made of it until it is written."""

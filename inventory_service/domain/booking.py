@@ -17,7 +17,7 @@ from typing import Any, get_args
 
 from inventory_service.domain.layout import LayoutKey
 from inventory_service.domain.partner import Partner
-from inventory_service.domain.refunds import Leaving, Part
+from inventory_service.domain.refunds import Leaving, Part, Share
 from messaging.events import BookingStatus, RefundPolicy
 from service_kit.errors import Conflict, Gone
 
@@ -104,9 +104,10 @@ class Booking:
 
     `channel` is the one it was bought through, `partner` the theatre that must agree to the sale, if there is one.
     `price` is the `Price` as it was frozen, of the seats that it has; `amount` its total. `parts` are seats that it
-    gave up while it kept these. `refund` is what was asked back when it ended, `refunded` what has come back in all.
-    `starts_at` is the time of the show that the buyer agreed to, `moved_to` the one that it was moved to since, as far
-    as he was told.
+    gave up while it kept these. `refund` is what was asked back when it ended, `refunded` what has come back in all,
+    `kept` what the venue keeps of one that ended after it was confirmed. `unpaid`: its hold ran out, and no money will
+    come any more. `starts_at` is the time of the show that the buyer agreed to, `moved_to` the one that it was moved to
+    since, as far as he was told.
     `holder_keys` name those whose limits its hold counts against, `code_uses` the places where its promo code is
     counted. `accept_other`: the buyer takes equal seats for late money; `seats_changed`: he got them, `from` and `to`.
     """
@@ -130,6 +131,8 @@ class Booking:
     payment_id: str | None = None
     refund: dict[str, Any] | None = None
     refunded: int = 0
+    kept: int | None = None
+    unpaid: bool = False
     leaving: Leaving | None = None
     parts: Sequence[Part] = ()
     scanned_at: datetime | None = None
@@ -166,7 +169,9 @@ class Booking:
     @property
     def settled(self) -> bool:
         """Whether nothing more is to be waited for. What ran out while it was being paid for may still be paid."""
-        return self.status not in ("pending", "expired") or (self.status == "expired" and self.payment_id is None)
+        if self.status == "expired":
+            return self.payment_id is None or self.unpaid
+        return self.status != "pending"
 
     def owned_by(self, subject: str) -> bool:
         return self.user_id == subject
@@ -201,11 +206,16 @@ class Booking:
         """What can still come back."""
         return self.paid - max(self.refunded, self.asked)
 
+    def due(self, share: Share) -> int:
+        """What comes back for all its seats. What it gave up before stays as it was settled then."""
+        fee = int(self.price["fee"])
+        return min(max(0, share.of(self.amount - fee, fee) - self.given), self.left)
+
     @property
     def all_back(self) -> bool:
         """Whether all that was to come back did."""
         if self.refund is None:
-            return 0 < self.amount <= self.given
+            return 0 < self.paid <= self.refunded
         return self.refunded >= int(self.refund["total"])
 
     @property

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from inventory_service.domain.booking import Booking
-from inventory_service.domain.refunds import Leaving
+from inventory_service.domain.refunds import IN_FULL, Leaving
 from inventory_service.domain.seat_map import Hold, Mark, SeatMap
 from inventory_service.handlers.attempts import ATTEMPTS, Contended
 from inventory_service.handlers.context import Inventory
@@ -25,9 +25,9 @@ def nothing(_: Booking) -> int:
     return 0
 
 
-def all_that_is_left(booking: Booking) -> int:
-    """For who gives up his booking through no wish of his own: whatever has not come back yet."""
-    return booking.left
+def in_full(booking: Booking) -> int:
+    """For who gives up his booking through no wish of his own."""
+    return booking.due(IN_FULL)
 
 
 async def cancel(
@@ -35,7 +35,7 @@ async def cancel(
     booking: Booking,
     *,
     reason: str = "cancelled",
-    due: Due = all_that_is_left,
+    due: Due = in_full,
     unless_scanned: bool = False,
 ) -> Booking:
     """The cancelled booking: a hold is released; a confirmed booking's seats are, and what is `due` goes back.
@@ -97,6 +97,8 @@ async def fail(inventory: Inventory, booking_id: str, payment_id: str | None) ->
 async def _fail(inventory: Inventory, booking_id: str, payment_id: str | None) -> Booking:
     for _ in range(ATTEMPTS):
         booking = await inventory.booking(booking_id)
+        if booking.status == "expired" and payment_id and booking.payment_id == payment_id:
+            return await inventory.bookings.note_unpaid(booking, inventory.now()) or booking
         if booking.status != "pending" or (payment_id and booking.payment_id not in {None, payment_id}):
             return booking
         seat_map = await inventory.resting_map(booking.showtime_id)

@@ -17,7 +17,7 @@ from inventory_service.domain.layout import UnknownSeats
 from inventory_service.domain.partner import Partner
 from inventory_service.domain.seat_map import Hold, Mark, SeatMap
 from inventory_service.handlers.attempts import ATTEMPTS, Contended
-from inventory_service.handlers.cancel import all_that_is_left, cancel, nothing
+from inventory_service.handlers.cancel import cancel, in_full, nothing
 from inventory_service.handlers.context import Inventory, new_refund
 from inventory_service.handlers.other_seats import as_marked, find_other
 from inventory_service.store.bookings import partner_document
@@ -52,14 +52,15 @@ async def _confirm_once(inventory: Inventory, booking_id: str, payment_id: str |
         return booking
     called_off = seat_map.status != "open" and (entry is None or entry.mark is Mark.HOLD)
     if booking.status == "pending" and (called_off or booking.money_back):  # news of a refund may come first
-        due = nothing if booking.money_back else all_that_is_left
+        due = nothing if booking.money_back else in_full
         await cancel(inventory, booking, reason="showtime-cancelled", due=due)
         return None
     if booking.status in {"cancelled", "refunded"} or booking.money_back or booking.turned_down:
         return await _give_back(inventory, seat_map, booking, entry, payment_id)
     if entry is None:
         return await _without_hold(inventory, seat_map, booking, payment_id)
-    if entry.mark is Mark.HOLD and not await _book(inventory, seat_map, entry, payment_id):
+    book = inventory.seat_maps.book
+    if entry.mark is Mark.HOLD and not await book(seat_map, entry, payment_id, inventory.now()):
         return None
     return await _settle(inventory, seat_map, booking, entry, payment_id)
 
@@ -76,10 +77,6 @@ async def _without_hold(
     if mask is None:
         return await _lost(inventory, booking, payment_id)
     return await _take(inventory, seat_map, booking, mask, payment_id)
-
-
-async def _book(inventory: Inventory, seat_map: SeatMap, hold: Hold, payment_id: str | None) -> bool:
-    return await inventory.seat_maps.book(seat_map, hold, payment_id, inventory.now())
 
 
 async def _settle(
@@ -127,7 +124,10 @@ async def _take(
     booked = Hold(booking.id, Mark.BOOKED, None, mask, payment_id)
     if not await inventory.seat_maps.retake(seat_map, booked, seat_map.in_the_way(mask, now), now):
         return None
-    return await _settle(inventory, seat_map, booking, booked, payment_id)
+    settled = await _settle(inventory, seat_map, booking, booked, payment_id)
+    if settled and booking.rescheduled(seat_map.starts_at):  # it had no seats when the others were told
+        await inventory.seat_maps.fall_behind(booking.showtime_id, now)
+    return settled
 
 
 async def _to_be_had(inventory: Inventory, seat_map: SeatMap, booking: Booking, now: datetime) -> int | None:
@@ -172,7 +172,8 @@ async def _refund(inventory: Inventory, booking_id: str, payment_id: str | None,
     booking = await inventory.booking(booking_id)
     if booking.status in {"confirmed", "pending"}:
         return None
-    if booking.money_back or payment_id is None or booking.amount == 0:
+    settled_before = booking.kept is not None  # it was confirmed and given back, and this is told again
+    if booking.money_back or settled_before or payment_id is None or booking.amount == 0:
         return booking
     refund = new_refund(booking, payment_id, booking.left, reason, new_id())
     event = inventory.refund_event(replace(booking, version=booking.version + 1), refund)

@@ -14,7 +14,6 @@ from inventory_service.handlers.confirm import confirm
 from inventory_service.handlers.context import Inventory
 from inventory_service.handlers.evict import evict
 from inventory_service.handlers.leave import finish_leaving
-from service_kit.errors import NotFound
 from service_kit.logs import get_logger
 from service_kit.problems import is_outage
 
@@ -69,23 +68,22 @@ async def _cancel(inventory: Inventory, booking: Booking) -> None:
 
 
 async def _sweep_map(inventory: Inventory, seat_map: SeatMap) -> None:
-    for hold in seat_map.holds.values():
-        if hold.mark is not Mark.HOLD:
-            await _finish(inventory, hold)
+    marks = [hold for hold in seat_map.holds.values() if hold.mark is not Mark.HOLD]
+    if marks:
+        found = {one.id: one for one in await inventory.bookings.some([mark.booking_id for mark in marks])}
+        for mark in marks:
+            await _finish(inventory, mark, found.get(mark.booking_id))
     await evict(inventory.seat_maps, seat_map, inventory.now(), inventory.expire_bookings)
 
 
-async def _finish(inventory: Inventory, mark: Hold) -> None:
+async def _finish(inventory: Inventory, mark: Hold, booking: Booking | None) -> None:
     """Bring the booking of a mark to where the seat map is already."""
-    try:
-        booking = await inventory.booking(mark.booking_id)
-    except NotFound:
+    if booking is None:
         # Only a damaged database gets here: a mark is made for a booking that was read.
         log.error("mark_without_booking", booking_id=mark.booking_id, mark=mark.mark)
-        return
-    if mark.mark is Mark.BOOKED and booking.at_partner:
+    elif mark.mark is Mark.BOOKED and booking.at_partner:
         return  # the mark stays until the theatre has answered; what is being let go is found by itself
-    if mark.mark is Mark.BOOKED:
+    elif mark.mark is Mark.BOOKED:
         await confirm(inventory, booking.id, mark.payment_id)
     elif booking.at_partner:
         await cancel(inventory, booking)
@@ -101,7 +99,7 @@ async def _catch_up(inventory: Inventory, booking: Booking) -> None:
     if hold is None:
         await inventory.settle(booking, "expired", ["BookingExpired", "SeatsReleased"])
     elif hold.mark is not Mark.HOLD:
-        await _finish(inventory, hold)
+        await _finish(inventory, hold, booking)
     elif hold.live(now) and hold.until:
         await inventory.bookings.extended(booking, hold.until, now)
     elif await inventory.seat_maps.release(booking.showtime_id, seat_map.layout, [hold], now):

@@ -59,7 +59,7 @@ async def quote_return(inventory: Inventory, booking: Booking, wish: Wish) -> Qu
     share = IN_FULL if free else share_at(booking.policy, showtime.starts_at, now)
     seat_ids = _chosen(booking, wish)
     if len(seat_ids) == len(booking.seat_ids):
-        return Quote(seat_ids, share, booking.amount, _due_for_all(booking, share), rescheduled)
+        return Quote(seat_ids, share, booking.amount, booking.due(share), rescheduled)
     value = booking.amount - total_of(_rest(booking, seat_ids))
     return Quote(seat_ids, share, value, min(share.of(value, 0), booking.left), rescheduled)
 
@@ -83,7 +83,7 @@ async def cancel_by_owner(inventory: Inventory, booking: Booking, wish: Wish | N
         share = quote.share
     elif wish.seat_ids is not None and set(wish.seat_ids) != set(booking.seat_ids):
         raise NotCancellable("Only a confirmed booking can be cancelled in part")
-    done = await cancel(inventory, booking, due=lambda latest: _due_for_all(latest, share), unless_scanned=True)
+    done = await cancel(inventory, booking, due=lambda latest: latest.due(share), unless_scanned=True)
     if done.status not in {"cancelled", "refunded"}:
         raise NotCancellable(f"The booking is {done.status}")
     await (inventory.turnstile.give_back(done) if wish.by_staff else inventory.turnstile.abandon(done))
@@ -147,8 +147,3 @@ def _gave_up(booking: Booking, seat_ids: Sequence[str]) -> bool:
 
 def _rest(booking: Booking, leaving: Sequence[str]) -> dict[str, Any]:
     return price_of_rest(booking.price, [seat_id for seat_id in booking.seat_ids if seat_id not in set(leaving)])
-
-
-def _due_for_all(booking: Booking, share: Share) -> int:
-    fee = int(booking.price["fee"])
-    return min(max(0, share.of(booking.amount - fee, fee) - booking.given), booking.left)

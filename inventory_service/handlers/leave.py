@@ -72,8 +72,8 @@ async def _left(inventory: Inventory, booking: Booking, leaving: Leaving) -> Boo
     amount = min(leaving.refund, booking.left)
     if amount > 0 and booking.payment_id:
         values["refund"] = new_refund(booking, booking.payment_id, amount, leaving.reason, leaving.refund_id)
-    if kept := booking.left - amount:  # or an audit could not tell what the policy keeps from what was lost
-        values["kept"] = kept
+    # Or an audit could not tell what the policy keeps from what was lost, nor a late repeat that all is settled.
+    values["kept"] = booking.left - amount
     return await inventory.settle(booking, "cancelled", ["BookingCancelled", "SeatsReleased"], **values)
 
 

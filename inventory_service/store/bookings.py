@@ -24,7 +24,6 @@ MONEY = [
     *("status", "amount", "parts", "currency", "paymentId", "refund", "refunded", "kept"),
     *("partner", "heldUntil", "updatedAt"),
 ]
-MONEY += ["partner"]
 BATCH = 256
 WAITING = 10_000
 
@@ -272,7 +271,8 @@ class Bookings:
         asked = {
             "$add": [{"$sum": "$parts.refund"}, {"$ifNull": ["$refund.amount", 0]}],
         }
-        owing = {"$and": [{"$gt": ["$refund", None]}, {"$lt": [{"$ifNull": ["$refunded", 0]}, "$refund.total"]}]}
+        due = {"$ifNull": ["$refund.total", {"$sum": "$parts.refund"}]}
+        owing = {"$lt": [{"$ifNull": ["$refunded", 0]}, due]}
         pipeline: list[Document] = [
             {"$match": {"showtimeId": showtime_id}},
             {
@@ -310,6 +310,13 @@ class Bookings:
         """Note how much money has come back in all; it never shrinks, whatever order the news arrive in."""
         return await self._update(
             {"_id": booking.id}, {"$max": {"refunded": amount}, "$set": {"updatedAt": now}, "$inc": {"version": 1}}
+        )
+
+    async def note_unpaid(self, booking: Booking, now: datetime) -> Booking | None:
+        """Note that no money will come any more for a hold that ran out while it was being paid for."""
+        return await self._update(
+            {"_id": booking.id, "status": "expired", "paymentId": booking.payment_id, "unpaid": None},
+            {"$set": {"unpaid": True, "updatedAt": now}, "$inc": {"version": 1}},
         )
 
     async def scan(self, booking: Booking, now: datetime) -> Booking | None:
@@ -396,6 +403,8 @@ def _from_document(document: Document) -> Booking:
         payment_id=document.get("paymentId"),
         refund=document.get("refund"),
         refunded=document.get("refunded", 0),
+        kept=document.get("kept"),
+        unpaid=document.get("unpaid", False),
         leaving=Leaving(**document["leaving"]) if "leaving" in document else None,
         parts=[Part(**part) for part in document.get("parts", ())],
         scanned_at=document.get("scannedAt"),
@@ -445,7 +454,8 @@ def _money(document: Document) -> BookingMoney:
         payment_id=document.get("paymentId"),
         asked=asked,
         refunded=document.get("refunded", 0),
-        kept=document.get("kept", 0) + sum(part["value"] - part["refund"] for part in parts),
+        # Once it has ended, that is all: of the parts that it gave up before, too.
+        kept=document["kept"] if "kept" in document else sum(part["value"] - part["refund"] for part in parts),
         held_until=document["heldUntil"],
         updated_at=document["updatedAt"],
         waits_until=partner["deadline"] if partner and partner["state"] == "asked" else None,

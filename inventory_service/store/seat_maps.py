@@ -117,6 +117,10 @@ class SeatMaps:
         change = {"$set": {"behindSince": again}} if again else {"$unset": {"behindSince": ""}}
         await self.collection.update_one(condition, change)
 
+    async def fall_behind(self, showtime_id: str, now: datetime) -> None:
+        """Have its bookings told once more: one of them came later."""
+        await self.collection.update_one({"_id": showtime_id}, {"$set": {"behindSince": now}})
+
     async def is_behind(self, showtime_id: str) -> bool:
         return bool(
             await self.collection.count_documents({"_id": showtime_id, "behindSince": {"$exists": True}}, limit=1)

@@ -11,7 +11,9 @@ from inventory_service.store.code_uses import CodeUses
 from inventory_service.store.seat_maps import SeatMaps
 from service_kit.errors import DomainError
 
-WRITES = frozenset({"insert_one", "insert_many", "update_one", "find_one_and_update", "bulk_write", "delete_one"})
+WRITES = frozenset(
+    {"insert_one", "insert_many", "update_one", "update_many", "find_one_and_update", "bulk_write", "delete_one"}
+)
 
 Step = Callable[[Inventory], Awaitable[object]]
 

@@ -8,6 +8,7 @@ import httpx2
 import pytest
 
 from inventory_service.handlers.cancel import refunded
+from inventory_service.handlers.expire import sweep
 from inventory_service.handlers.follow_up import follow_up
 from messaging.events import RefundPolicy, RefundRule, ShowtimeState, VenueState
 from service_kit.errors import DomainError
@@ -87,6 +88,15 @@ async def test_too_late_nothing_comes_back_but_the_seats_are_free(stage: Stage) 
     await stage.sound()
 
 
+async def test_a_success_that_is_told_again_pays_back_nothing_that_the_policy_keeps(stage: Stage) -> None:
+    showtime, ann = await opened(stage), stage.buyer()
+    booking_id, payment_id = await stage.bought(showtime, "A1", buyer=ann)
+    stage.clock.advance(timedelta(days=2, hours=23))
+    await cancel(ann, booking_id)
+    assert (await stage.settle(booking_id, payment_id)).json()["status"] == "cancelled"
+    assert await asked(stage, booking_id) == []
+
+
 async def test_the_fee_stays_with_the_venue_where_it_says_so(stage: Stage) -> None:
     showtime, ann = await opened(stage, RefundPolicy(keep_fee=True)), stage.buyer()
     booking_id, _ = await stage.bought(showtime, "A1", buyer=ann)
@@ -152,6 +162,29 @@ async def test_goodwill_given_before_is_counted_in_what_comes_back(stage: Stage)
     assert (await stage.document(booking_id))["status"] == "refunded"
 
 
+async def test_goodwill_and_a_part_given_back_do_not_take_the_seats_that_are_kept(stage: Stage) -> None:
+    showtime, ann = await opened(stage), stage.buyer()
+    booking_id, _ = await stage.bought(showtime, "A1", "A2", buyer=ann)
+    stage.clock.advance(timedelta(days=2, hours=1))
+    await refunded(stage.inventory, booking_id, 3_000)
+    assert (await cancel(ann, booking_id, seatIds=["A2"])).status_code == 200
+    (back,) = await asked(stage, booking_id)
+    await refunded(stage.inventory, booking_id, 3_000 + back)
+    document = await stage.document(booking_id)
+    assert (document["status"], document["seatIds"]) == ("confirmed", ["A1"])
+    await stage.sound()
+
+
+async def test_what_the_policy_kept_of_a_part_stays_kept_when_the_show_is_called_off(stage: Stage) -> None:
+    showtime, ann = await opened(stage), stage.buyer()
+    booking_id, _ = await stage.bought(showtime, "A1", "A2", buyer=ann)
+    stage.clock.advance(timedelta(days=2, hours=1))
+    await cancel(ann, booking_id, seatIds=["A2"])
+    await stage.tell("ShowtimeCancelled", showtime.model_copy(update={"version": 2, "status": "cancelled"}))
+    assert await asked(stage, booking_id) == [1_250, 2_650]
+    assert (await stage.document(booking_id))["kept"] == 1_250
+
+
 # --- a part ----------------------------------------------------------------------------------------------------------
 
 
@@ -184,6 +217,8 @@ async def test_part_after_part_and_then_the_rest_pay_back_what_was_paid(stage: S
     booking_id, _ = await stage.bought(showtime, "A1", "B1", "E1", buyer=ann)
     for seat in ("B1", "A1"):
         assert (await cancel(ann, booking_id, seatIds=[seat])).status_code == 200
+    progress = (await stage.buyer("admin").get(f"/showtimes/{showtime.showtime_id}/refunds")).json()
+    assert (progress["refunding"], progress["done"]) == (1, False)
     assert (await cancel(ann, booking_id)).json()["status"] == "cancelled"
     assert await asked(stage, booking_id) == [1_000, 2_500, 800 + FEE]
     await refunded(stage.inventory, booking_id, 3_500)
@@ -323,6 +358,19 @@ async def test_a_show_that_is_moved_back_is_as_it_was(stage: Stage) -> None:
     body = (await ann.get(f"/bookings/{booking_id}")).json()
     assert "rescheduled" not in body
     assert len(await stage.events(booking_id, "BookingRescheduled")) == 2
+
+
+async def test_late_money_for_a_show_that_was_moved_meanwhile_is_told_of_the_move(stage: Stage) -> None:
+    showtime, ann = await opened(stage), stage.buyer()
+    booking_id = await stage.hold(showtime, "A1", buyer=ann)
+    payment_id = await stage.prepared(booking_id)
+    stage.clock.advance(timedelta(minutes=11))
+    await sweep(stage.inventory)
+    await stage.tell("ShowtimeUpdated", later(showtime))
+    assert (await stage.settle(booking_id, payment_id)).json()["status"] == "confirmed"
+    await follow_up(stage.inventory)
+    assert "rescheduled" in (await ann.get(f"/bookings/{booking_id}")).json()
+    assert len(await stage.events(booking_id, "BookingRescheduled")) == 1
 
 
 async def test_a_change_that_moves_nothing_tells_nobody(stage: Stage) -> None:

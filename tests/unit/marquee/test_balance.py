@@ -58,6 +58,15 @@ def test_what_the_policy_keeps_is_not_lost() -> None:
     assert (sums.taken, sums.refunded, sums.kept, sums.open) == (1_000, 400, 600, 0)
 
 
+def test_a_refund_that_failed_after_all_is_told_until_another_is_made_in_its_place() -> None:
+    failed = Refund("r", 400, "cancelled", "failed", LONG_AGO, "re_1")
+    reduced = replace(BOOKING, asked={"r": 400})
+    (fault,) = faults(reduced, replace(PAYMENT, refunds=(failed,)))
+    assert "it failed" in fault
+    another = Refund("s", 400, "again", "succeeded", LONG_AGO, "re_2")
+    assert faults(replace(reduced, refunded=400), replace(PAYMENT, refunds=(failed, another))) == []
+
+
 def test_a_ticket_without_money_is_told() -> None:
     assert faults(BOOKING, None) != []
     assert faults(BOOKING, replace(PAYMENT, status="failed")) != []
