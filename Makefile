@@ -4,6 +4,7 @@
 DEMO_ARGS ?=
 UP_ARGS ?=
 TEST_ARGS ?=
+TEST_WORKERS ?= 2
 BENCH_ARGS ?=
 PAYMENT_BENCH_ARGS ?=
 SOAK_ARGS ?=
@@ -17,8 +18,9 @@ demo: setup
 up: setup
 	@.venv/bin/marquee up $(UP_ARGS)
 
+# Most tests wait more than they compute. Each worker has engines of its own, and does whole files.
 test: setup
-	@$(PYTHON) -m pytest $(TEST_ARGS)
+	@$(PYTHON) -m pytest -n $(TEST_WORKERS) --dist loadfile $(TEST_ARGS)
 
 check: setup
 	@$(PYTHON) -m ruff check .
