@@ -4,15 +4,14 @@ A name is looked up once for each call and the connection is made to that very a
 next moment gains nothing.
 """
 
-import asyncio
 import ipaddress
-import socket
 from collections.abc import Collection
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from service_kit.errors import Invalid
 from service_kit.public_addresses import is_public
+from service_kit.resolving import Resolve
 
 PORTS = {"https": 443, "http": 80}
 
@@ -69,12 +68,10 @@ class Hosts:
             raise HostNotAllowed("Only HTTPS is safe on the way there")
         return parts.scheme, host, port, parts.path.rstrip("/")
 
-    async def find(self, url: str, path: str) -> Place:
+    async def find(self, url: str, path: str, resolve: Resolve) -> Place:
         """Where `path` below `url` is now. Raises HostNotAllowed, and OSError for a name that leads nowhere."""
         scheme, host, port, base = self.require(url)
-        loop = asyncio.get_running_loop()
-        found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        addresses = [str(entry[4][0]) for entry in found]
+        addresses = await resolve(host)
         if (host, port) not in self._private:
             for address in addresses:
                 if not is_public(ipaddress.ip_address(address)):

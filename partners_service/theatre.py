@@ -33,6 +33,7 @@ from partners_service.domain.signing import (
 )
 from partners_service.hosts import HostNotAllowed, Hosts
 from service_kit.clock import Clock
+from service_kit.resolving import Resolve, system_resolver
 
 
 class Unheard(Exception):
@@ -60,9 +61,10 @@ class _Said:
 
 
 class Theatres:
-    def __init__(self, client: httpx2.AsyncClient, hosts: Hosts, clock: Clock) -> None:
+    def __init__(self, client: httpx2.AsyncClient, hosts: Hosts, resolve: Resolve, clock: Clock) -> None:
         self._client = client
         self._hosts = hosts
+        self._resolve = resolve
         self._clock = clock
 
     async def ask(self, line: Line, request: Request) -> tuple[int, Answer]:
@@ -96,7 +98,7 @@ class Theatres:
             raise Unheard(f"it can't be reached: {type(error).__name__}") from error
 
     async def _exchange(self, line: Line, method: str, path: str, body: bytes) -> _Said:
-        place = await self._hosts.find(line.url, path)
+        place = await self._hosts.find(line.url, path, self._resolve)
         headers = {
             "Host": place.authority,
             "User-Agent": "Marquee",
@@ -145,5 +147,8 @@ async def _bounded(answer: httpx2.Response) -> bytes:
 async def open_theatres(hosts: Hosts, clock: Clock) -> AsyncIterator[Theatres]:
     limits = httpx2.Limits(max_keepalive_connections=0)
     # Nothing of the environment, such as a proxy, may lead a call to where it was not looked up.
-    async with httpx2.AsyncClient(follow_redirects=False, trust_env=False, limits=limits) as client:
-        yield Theatres(client, hosts, clock)
+    async with (
+        httpx2.AsyncClient(follow_redirects=False, trust_env=False, limits=limits) as client,
+        system_resolver() as resolve,
+    ):
+        yield Theatres(client, hosts, resolve, clock)

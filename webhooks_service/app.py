@@ -13,6 +13,7 @@ from service_kit.app import open_kit, service_app
 from service_kit.clients import service_client
 from service_kit.clock import Clock, SystemClock
 from service_kit.mongo import open_database, ping
+from service_kit.resolving import Resolve, system_resolver
 from service_kit.sealing import Seal
 from service_kit.tasks import background
 from webhooks_service import http
@@ -27,7 +28,7 @@ from webhooks_service.handlers.deliveries import DeliveryHandlers
 from webhooks_service.handlers.endpoints import EndpointHandlers
 from webhooks_service.handlers.intake import Intake
 from webhooks_service.http.common import Handlers
-from webhooks_service.sender import Resolve, Sender, system_resolver
+from webhooks_service.sender import Sender
 from webhooks_service.store.deliveries import Deliveries
 from webhooks_service.store.endpoints import Endpoints
 

@@ -8,9 +8,7 @@ kept, and of an answer only the beginning is read.
 import asyncio
 import socket
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import aiohttp
@@ -18,6 +16,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
 from service_kit.public_addresses import Address
+from service_kit.resolving import Resolve
 from webhooks_service.domain.targets import Rules, Target, TargetRefused, parse_address
 
 # Until the answer's headers are there, and after that for the beginning of its body.
@@ -25,12 +24,7 @@ ANSWER_SECONDS = 10.0
 BODY_SECONDS = 3.0
 MOST_READ = 64 * 1024
 RESOLVE_SECONDS = 5.0
-# A look-up blocks a thread for as long as the name servers are silent; so many may at once, apart from other threads.
-RESOLVER_THREADS = 32
 LONGEST_ERROR = 300
-
-# The addresses of a host name. Raises OSError.
-Resolve = Callable[[str], Awaitable[Sequence[str]]]
 
 
 class NotSent(Exception):
@@ -142,21 +136,3 @@ class _Pinned(AbstractResolver):
 
     async def close(self) -> None:
         """Nothing is open."""
-
-
-@asynccontextmanager
-async def system_resolver() -> AsyncIterator[Resolve]:
-    """The machine's own resolver, in threads that nobody else waits for."""
-    threads = ThreadPoolExecutor(RESOLVER_THREADS, thread_name_prefix="resolve")
-
-    def look_up(host: str) -> list[str]:
-        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
-        return [str(address[0]) for *_, address in found]
-
-    async def resolve(host: str) -> Sequence[str]:
-        return await asyncio.get_running_loop().run_in_executor(threads, look_up, host)
-
-    try:
-        yield resolve
-    finally:
-        threads.shutdown(wait=False, cancel_futures=True)

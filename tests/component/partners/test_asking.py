@@ -1,6 +1,8 @@
 """Asking a theatre: what it answers, what goes wrong on the way, and what is made of silence."""
 
 import asyncio
+import socket
+import threading
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -12,8 +14,9 @@ from partners_service.domain.requests import LEASE, SILENT, UNKNOWN
 from partners_service.handlers.asking import Asking
 from partners_service.hosts import HostNotAllowed, Hosts
 from partners_service.store.requests import Requests
-from partners_service.theatre import open_theatres
+from partners_service.theatre import Line, Unheard, open_theatres
 from service_kit.ids import new_id
+from service_kit.resolving import system_resolver
 from tests.component.inventory.crashes import Killed, mortal_collection
 from tests.component.partners.desk import SEATS, TWO_MINUTES, Desk, wanted
 from tests.support import eventually
@@ -265,10 +268,36 @@ async def test_a_host_that_was_taken_off_the_list_is_not_called(desk: Desk) -> N
 
 async def test_a_listed_name_that_leads_to_a_private_address_is_not_called() -> None:
     hosts = Hosts(["localhost", "127.0.0.1"], ["127.0.0.1:8080"])
-    for url in ("https://localhost", "https://127.0.0.1"):
-        with pytest.raises(HostNotAllowed, match="not a public address"):
-            await hosts.find(url, "/bookings/1")
-    assert (await hosts.find("http://127.0.0.1:8080/api/", "/bookings/1")).url == "http://127.0.0.1:8080/api/bookings/1"
+    async with system_resolver() as resolve:
+        for url in ("https://localhost", "https://127.0.0.1"):
+            with pytest.raises(HostNotAllowed, match="not a public address"):
+                await hosts.find(url, "/bookings/1", resolve)
+        place = await hosts.find("http://127.0.0.1:8080/api/", "/bookings/1", resolve)
+    assert place.url == "http://127.0.0.1:8080/api/bookings/1"
+
+
+async def test_names_are_looked_up_in_threads_that_nothing_else_waits_for(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads: list[str] = []
+
+    def look_up(host: str, *_: Any, **__: Any) -> Any:
+        threads.append(threading.current_thread().name)
+        raise OSError("no such name")
+
+    booking_id = await desk.ask(partner := await desk.partner())
+    hosts = Hosts((), ("burg.example:80",))
+    await desk.database["partners"].update_one({}, {"$set": {"url": "http://burg.example"}})
+    claimed = await desk.asking.requests.claim(desk.clock.now())
+    assert claimed is not None
+    assert claimed.id == booking_id
+    line = Line("http://burg.example", [partner["secret"]], 5, new_id())
+    async with open_theatres(hosts, desk.clock) as theatres:
+        monkeypatch.setattr(socket, "getaddrinfo", look_up)
+        with pytest.raises(Unheard, match="can't be reached"):
+            await theatres.ask(line, claimed)
+    (thread,) = threads
+    assert thread.startswith("resolve")
 
 
 async def test_an_answer_without_end_is_cut_off(desk: Desk) -> None:

@@ -13,11 +13,11 @@ from messaging.publisher import Publisher
 from service_kit.clock import ManualClock
 from service_kit.ids import new_id
 from service_kit.mongo import Database
+from service_kit.resolving import Resolve
 from tests.servers.receiver import Received, Receiver
 from tests.support import TokenMint, eventually
 from webhooks_service.app import worker
 from webhooks_service.config import Settings
-from webhooks_service.sender import Resolve
 
 Json = dict[str, Any]
 PLACE = "/api/v1/webhook-endpoints"
