@@ -5,15 +5,19 @@ next moment gains nothing.
 """
 
 import ipaddress
+import re
 from collections.abc import Collection
 from dataclasses import dataclass
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from service_kit.errors import Invalid
 from service_kit.public_addresses import is_public
 from service_kit.resolving import Resolve
 
 PORTS = {"https": 443, "http": 80}
+# What is signed is the path as it stands here: clients encode all else on the way, each in its own manner (RFC 3986).
+PATH = re.compile(r"(?:[A-Za-z0-9._~!$&'()*+,;=:@/-]|%[0-9A-Fa-f]{2})*")
+DOTS = {".", ".."}
 
 
 class HostNotAllowed(Invalid):
@@ -60,6 +64,8 @@ class Hosts:
             raise HostNotAllowed("This is no web address") from error
         if parts.scheme not in PORTS or not host or parts.username is not None or parts.query or parts.fragment:
             raise HostNotAllowed("Give https://host[:port][/path] and nothing more")
+        if not PATH.fullmatch(parts.path) or not DOTS.isdisjoint(unquote(parts.path).split("/")):
+            raise HostNotAllowed("The path may have letters, digits, usual signs and %XX, and no steps such as ..")
         port = port or PORTS[parts.scheme]
         private = (host, port) in self._private
         if not private and (host, port) not in self._allowed:
@@ -81,4 +87,5 @@ class Hosts:
 
 def _with_port(host: str) -> tuple[str, int]:
     name, _, port = host.rpartition(":")
-    return (name.strip("[]"), int(port)) if port.isdigit() and name else (host.strip("[]"), PORTS["https"])
+    bare = ":" in name and not name.endswith("]")  # an IPv6 address without brackets has no port
+    return (name.strip("[]"), int(port)) if port.isdigit() and name and not bare else (host.strip("[]"), PORTS["https"])

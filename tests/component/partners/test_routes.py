@@ -57,6 +57,10 @@ async def test_partners_are_for_admins(desk: Desk, role: str) -> None:
         ("https://user:pass@nobody.example", "Give https://host[:port][/path] and nothing more"),
         ("https://nobody.example/?a=1", "Give https://host[:port][/path] and nothing more"),
         ("https://[::1", "This is no web address"),
+        (
+            "https://nobody.example/../a",
+            "The path may have letters, digits, usual signs and %XX, and no steps such as ..",
+        ),
     ],
 )
 async def test_a_host_that_is_not_listed_is_refused(desk: Desk, url: str, detail: str) -> None:

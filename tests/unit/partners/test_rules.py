@@ -1,10 +1,12 @@
 """The breaker, back-off, what counts as an answer, and what becomes of a request."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import httpx2
 import pytest
 
 from partners_service.domain.partners import MOST_FAILURES, Breaker
@@ -187,3 +189,51 @@ def test_only_listed_hosts_and_ports_are_called(url: str, listed: bool) -> None:
     else:
         with pytest.raises(HostNotAllowed):
             hosts.require(url)
+
+
+@pytest.mark.parametrize(
+    ("path", "good"),
+    [
+        ("/api/v1", True),
+        ("/a%20b/%C3%BC", True),
+        ("/a!$&'()*+,;=:@b~._-", True),
+        ("/...", True),
+        ("/ü", False),
+        ("/a b", False),
+        ("/a\x7f", False),
+        ("/{a}", False),
+        ('/"a"', False),
+        ("/a`b", False),
+        ("/a%zz", False),
+        ("/../a", False),
+        ("/a/./b", False),
+        ("/a/%2e%2E/b", False),
+        ("/a/..", False),
+    ],
+)
+async def test_a_path_is_sent_as_it_is_signed_or_refused(path: str, good: bool) -> None:
+    async def resolve(host: str) -> Sequence[str]:
+        return ["93.184.216.34"]
+
+    hosts = Hosts(["burg.example"], ())
+    if not good:
+        with pytest.raises(HostNotAllowed, match="path"):
+            hosts.require("https://burg.example" + path)
+        return
+    place = await hosts.find("https://burg.example" + path, "/bookings/1", resolve)
+    assert place.path == path + "/bookings/1"
+    assert httpx2.URL(place.url).raw_path == place.path.encode()
+
+
+@pytest.mark.parametrize(
+    ("listed", "url"),
+    [
+        ("::1", "https://[::1]"),
+        ("[::1]", "https://[::1]"),
+        ("[::1]:8443", "https://[::1]:8443"),
+        ("fd00::8443", "https://[fd00::8443]"),
+        ("burg.example:8443", "https://burg.example:8443"),
+    ],
+)
+def test_an_ipv6_address_is_listed_with_and_without_brackets(listed: str, url: str) -> None:
+    Hosts([listed], ()).require(url)
