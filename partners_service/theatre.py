@@ -8,6 +8,7 @@ import ssl
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 
 import httpx2
 
@@ -147,8 +148,10 @@ async def _bounded(answer: httpx2.Response) -> bytes:
 async def open_theatres(hosts: Hosts, clock: Clock) -> AsyncIterator[Theatres]:
     limits = httpx2.Limits(max_keepalive_connections=0)
     # Nothing of the environment, such as a proxy, may lead a call to where it was not looked up.
+    # No cookie is kept: theatres behind one address would get each other's.
+    cookies = CookieJar(DefaultCookiePolicy(allowed_domains=()))
     async with (
-        httpx2.AsyncClient(follow_redirects=False, trust_env=False, limits=limits) as client,
+        httpx2.AsyncClient(follow_redirects=False, trust_env=False, limits=limits, cookies=cookies) as client,
         system_resolver() as resolve,
     ):
         yield Theatres(client, hosts, resolve, clock)

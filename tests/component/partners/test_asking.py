@@ -8,6 +8,10 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 
 from partners_service.domain.protocol import Confirmed
 from partners_service.domain.requests import LEASE, SILENT, UNKNOWN
@@ -18,6 +22,7 @@ from partners_service.theatre import Line, Unheard, open_theatres
 from service_kit.ids import new_id
 from service_kit.resolving import system_resolver
 from tests.component.inventory.crashes import Killed, mortal_collection
+from tests.component.partners.conftest import serving
 from tests.component.partners.desk import SEATS, TWO_MINUTES, Desk, wanted
 from tests.support import eventually
 
@@ -298,6 +303,24 @@ async def test_names_are_looked_up_in_threads_that_nothing_else_waits_for(
             await theatres.ask(line, claimed)
     (thread,) = threads
     assert thread.startswith("resolve")
+
+
+async def test_a_cookie_of_one_theatre_is_sent_to_none(desk: Desk) -> None:
+    cookies: list[str | None] = []
+
+    async def answer(request: Request) -> Response:
+        cookies.append(request.headers.get("cookie"))
+        return Response(status_code=500, headers={"Set-Cookie": "session=mine; Path=/"})
+
+    async with serving(Starlette(routes=[Route("/{path:path}", answer, methods=["PUT"])])) as host:
+        await desk.ask(await desk.partner())
+        claimed = await desk.asking.requests.claim(desk.clock.now())
+        assert claimed is not None
+        async with open_theatres(Hosts((), (host,)), desk.clock) as theatres:
+            for _ in range(2):
+                with pytest.raises(Unheard, match="it answered 500"):
+                    await theatres.ask(Line(f"http://{host}", ["psk_mine"], 5, new_id()), claimed)
+    assert cookies == [None, None]
 
 
 async def test_an_answer_without_end_is_cut_off(desk: Desk) -> None:
