@@ -41,6 +41,7 @@ def read_retry_after(value: str | None, now: datetime) -> timedelta | None:
         return timedelta(seconds=int(value[:9]))
     try:
         date = parsedate_to_datetime(value)
-    except ValueError:
+        left = (date if date.tzinfo else date.replace(tzinfo=UTC)) - now
+    except (ValueError, OverflowError):
         return None
-    return max(timedelta(), (date if date.tzinfo else date.replace(tzinfo=UTC)) - now)
+    return max(timedelta(), left)

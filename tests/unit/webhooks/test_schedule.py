@@ -49,6 +49,7 @@ def test_retry_after_puts_off_but_never_hastens_and_never_for_more_than_a_day() 
         ("soon", None),
         ("", None),
         ("Wed, 99 Nov 2026 12:01:00 GMT", None),
+        ("Wed, 25 Nov 99999999999999999999 12:01:00 GMT", None),
     ],
 )
 def test_retry_after_is_read_as_seconds_or_a_date(value: str | None, expected: timedelta | None) -> None:
