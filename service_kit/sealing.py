@@ -1,10 +1,20 @@
 """Secrets that are needed as they are, and lie in the database: sealed by a key that is kept outside of it."""
 
 import os
+from collections.abc import Iterable
 
+from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from service_kit.errors import DomainError
+
 NONCE_BYTES = 12
+
+
+class Unsealable(DomainError):
+    """The key was changed, or what is sealed is another owner's: nothing but a new secret helps."""
+
+    slug, title = "unsealable", "A secret can't be opened by the key of this installation"
 
 
 class Seal:
@@ -18,4 +28,22 @@ class Seal:
         return nonce + self._cipher.encrypt(nonce, value.encode(), owner.encode())
 
     def open(self, sealed: bytes, owner: str) -> str:
-        return self._cipher.decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], owner.encode()).decode()
+        """Raises Unsealable."""
+        try:
+            return self._cipher.decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], owner.encode()).decode()
+        except (InvalidTag, ValueError) as error:
+            raise Unsealable from error
+
+    def opens(self, sealed: bytes, owner: str) -> bool:
+        try:
+            self.open(sealed, owner)
+        except Unsealable:
+            return False
+        return True
+
+    def open_some(self, sealed: Iterable[bytes], owner: str) -> list[str]:
+        """Those that can be opened, in their order. Raises Unsealable where none can."""
+        opened = [self.open(each, owner) for each in sealed if self.opens(each, owner)]
+        if not opened:
+            raise Unsealable
+        return opened

@@ -54,9 +54,9 @@ def create_app(settings: Settings, clock: Clock | None = None, resolve: Resolve 
             ) as kit,
         ):
             sender = Sender(rules, resolve or system, ssl.create_default_context())
-            endpoints, deliveries = Endpoints(database, Seal(settings.key(b"secrets"))), Deliveries(database)
+            endpoints, deliveries, seal = Endpoints(database), Deliveries(database), _seal(settings)
             await deliveries.prepare()
-            for_endpoints = EndpointHandlers(endpoints, deliveries, sender, kit.clock)
+            for_endpoints = EndpointHandlers(endpoints, deliveries, seal, sender, kit.clock)
             app.state.kit = kit
             app.state.handlers = Handlers(for_endpoints, DeliveryHandlers(for_endpoints, deliveries, kit.clock))
             yield
@@ -84,9 +84,9 @@ async def worker(
         system = await enter(system_resolver())
         inventory = await enter(service_client(settings, settings.inventory_address))
         sender = Sender(_rules(settings), resolve or system, tls or ssl.create_default_context())
-        endpoints, deliveries = Endpoints(database, Seal(settings.key(b"secrets"))), Deliveries(database)
+        endpoints, deliveries, seal = Endpoints(database), Deliveries(database), _seal(settings)
         await deliveries.prepare()
-        courier = Courier(endpoints, deliveries, Deliver(endpoints, deliveries, sender, clock), clock)
+        courier = Courier(endpoints, deliveries, Deliver(endpoints, deliveries, seal, sender, clock), clock)
         await enter(background("courier", courier.run))
         await enter(background("courier:watch", courier.watch))
         payloads = Payloads(settings.key(b"buyers"))
@@ -98,3 +98,7 @@ async def worker(
 
 def _rules(settings: Settings) -> Rules:
     return Rules(tuple(map(parse_private, settings.hooks_private_targets)))
+
+
+def _seal(settings: Settings) -> Seal:
+    return Seal(settings.key(b"secrets"))

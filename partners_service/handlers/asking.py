@@ -5,7 +5,7 @@ that dies is followed by another once its claim lapses, and a worker that was th
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from time import perf_counter
 
@@ -25,6 +25,7 @@ from service_kit.clock import Clock
 from service_kit.ids import new_id
 from service_kit.logs import get_logger
 from service_kit.mongo import Document
+from service_kit.sealing import Unsealable
 
 log = get_logger(__name__)
 EXCHANGES = Counter("marquee_partner_exchanges", "Exchanges with partner theatres", ["kind", "outcome"])
@@ -35,7 +36,7 @@ Step = Callable[[Request], Request]
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """An exchange under way; the request is noted as being sent."""
+    """An exchange under way; where anything is sent the request is noted as being sent."""
 
     partner_id: str
     request: Request
@@ -126,7 +127,7 @@ class Asking:
         await self._heard(attempt, "cancelled" if over else "reduced", status)
 
     async def _attempt(self, partner: Partner, request: Request, kind: Kind, seconds: float) -> Attempt | None:
-        """An exchange that may begin; None where the breaker has it wait, or another worker is at it."""
+        """An exchange that may begin; None where the breaker has it wait, another is at it, or none can sign it."""
         now, breaker = self.clock.now(), partner.breaker
         wait = breaker.wait_until(now)
         if wait is None and not breaker.closed and not await self.directory.partners.take_probe(partner, now):
@@ -135,11 +136,14 @@ class Asking:
             until = min(wait, now + PROBE_PAUSE) if breaker.probing else wait
             await self._change(request, lambda it: it.postponed(until, now))
             return None
-        sending = await self.requests.save(request.sending(now), None)
-        if sending is None:
+        line = Line(partner.url, (), seconds, new_id())
+        try:
+            line = replace(line, secrets=self.directory.secrets_of(partner))
+        except Unsealable as error:
+            await self._unheard(Attempt(partner.id, request, line, kind, perf_counter()), Unheard(error.detail))
             return None
-        line = Line(partner.url, self.directory.secrets_of(partner), seconds, new_id())
-        return Attempt(partner.id, sending, line, kind, perf_counter())
+        sending = await self.requests.save(request.sending(now), None)
+        return Attempt(partner.id, sending, line, kind, perf_counter()) if sending else None
 
     async def _unheard(self, attempt: Attempt, error: Unheard) -> None:
         now, what = self.clock.now(), str(error)

@@ -63,9 +63,13 @@ class Directory:
         )
 
     async def new_secret(self, partner: Partner) -> tuple[Partner, str]:
-        """A second secret, by which we sign as well from now on. Raises PartnerChanged."""
+        """A second secret, by which we sign as well from now on. Raises PartnerChanged.
+
+        One that can't be opened any more is not kept beside it: it would push out one that can.
+        """
         secret = fresh_secret()
-        changed = partner.with_secret(self._sealed(secret, partner.id), self.clock.now())
+        living = tuple(each for each in partner.secrets if self.vault.opens(each.sealed, partner.id))
+        changed = replace(partner, secrets=living).with_secret(self._sealed(secret, partner.id), self.clock.now())
         return await self._save(partner, changed), secret
 
     async def retire_secret(self, partner: Partner, secret_id: str) -> Partner:
@@ -99,7 +103,8 @@ class Directory:
             await self.partners.save(moved, known.version)
 
     def secrets_of(self, partner: Partner) -> list[str]:
-        return [self.vault.open(secret.sealed, partner.id) for secret in partner.secrets]
+        """Raises Unsealable."""
+        return self.vault.open_some([secret.sealed for secret in partner.secrets], partner.id)
 
     def _sealed(self, secret: str, partner_id: str) -> Secret:
         return Secret(new_id(), self.vault.close(secret, partner_id), self.clock.now())

@@ -31,10 +31,10 @@ class EndpointInactive(Conflict):
 
 @dataclass(frozen=True, slots=True)
 class Secret:
-    """A signing secret (`whsec_…`); `expires_at` once another has taken its place."""
+    """A signing secret as it is kept, sealed; `expires_at` once another has taken its place."""
 
     id: str
-    value: str
+    sealed: bytes
     expires_at: datetime | None = None
 
     def live(self, now: datetime) -> bool:
@@ -79,9 +79,9 @@ class Endpoint:
     def newest_secret(self) -> Secret:
         return self.secrets[0]
 
-    def signing(self, now: datetime) -> list[str]:
-        """The secrets that sign now, the newest first."""
-        return [secret.value for secret in self.secrets if secret.live(now)]
+    def signing(self, now: datetime) -> list[bytes]:
+        """The secrets that sign now, sealed, the newest first."""
+        return [secret.sealed for secret in self.secrets if secret.live(now)]
 
     def has_type(self, type_: str) -> bool:
         return ALL_TYPES in self.event_types or type_ in self.event_types

@@ -8,6 +8,7 @@ from prometheus_client import Counter
 from service_kit.clock import Clock
 from service_kit.errors import DomainError
 from service_kit.logs import get_logger
+from service_kit.sealing import Seal, Unsealable
 from webhooks_service.domain.deliveries import EXCERPT, Attempt, Claimed
 from webhooks_service.domain.endpoints import Endpoint
 from webhooks_service.domain.schedule import MOST_TRIES, next_delay, read_retry_after
@@ -29,8 +30,9 @@ HEADERS = {
 
 
 class Deliver:
-    def __init__(self, endpoints: Endpoints, deliveries: Deliveries, sender: Sender, clock: Clock) -> None:
+    def __init__(self, endpoints: Endpoints, deliveries: Deliveries, seal: Seal, sender: Sender, clock: Clock) -> None:
         self._endpoints = endpoints
+        self._seal = seal
         self._deliveries = deliveries
         self._sender = sender
         self._clock = clock
@@ -72,14 +74,15 @@ class Deliver:
         """The attempt, and the answer's Retry-After."""
         message, at, started = claimed.delivery.message, self._clock.now(), time.perf_counter()
         body = message.body.encode()
-        signed = signed_headers(endpoint.signing(at), message.event_id, at, body)
 
         def took() -> int:
             return round((time.perf_counter() - started) * 1_000)
 
         try:
+            secrets = self._seal.open_some(endpoint.signing(at), endpoint.id)
+            signed = signed_headers(secrets, message.event_id, at, body)
             answer = await self._sender.post(endpoint.url, body, HEADERS | signed)
-        except (NotSent, TargetRefused) as error:
+        except (NotSent, TargetRefused, Unsealable) as error:
             reason = error.detail if isinstance(error, DomainError) else str(error)
             return Attempt(at, took(), None, error=reason), None
         excerpt = answer.body[:EXCERPT].decode("utf-8", "replace")

@@ -7,6 +7,7 @@ from typing import Any
 from service_kit.clock import Clock
 from service_kit.errors import Conflict, NotFound
 from service_kit.ids import new_id
+from service_kit.sealing import Seal
 from webhooks_service.domain.endpoints import MOST_ENDPOINTS, Endpoint, Secret, TooManyEndpoints
 from webhooks_service.domain.signing import new_secret
 from webhooks_service.sender import Sender
@@ -34,8 +35,9 @@ class Draft:
 
 
 class EndpointHandlers:
-    def __init__(self, endpoints: Endpoints, deliveries: Deliveries, sender: Sender, clock: Clock) -> None:
+    def __init__(self, endpoints: Endpoints, deliveries: Deliveries, seal: Seal, sender: Sender, clock: Clock) -> None:
         self._endpoints = endpoints
+        self._seal = seal
         self._deliveries = deliveries
         self._sender = sender
         self._clock = clock
@@ -55,7 +57,7 @@ class EndpointHandlers:
             venue_ids=draft.venue_ids,
             description=draft.description,
             active=draft.active,
-            secrets=(Secret(new_id(), new_secret()),),
+            secrets=(self._new_secret(new_id(), endpoint_id),),
             created_at=now,
             updated_at=now,
         )
@@ -90,7 +92,7 @@ class EndpointHandlers:
 
         A secret of that id is made once.
         """
-        secret = Secret(secret_id, new_secret())
+        secret = self._new_secret(secret_id, endpoint_id)
 
         def rotated(endpoint: Endpoint) -> Endpoint:
             if any(each.id == secret_id for each in endpoint.secrets):
@@ -108,6 +110,13 @@ class EndpointHandlers:
                 await self._deliveries.delete_all(endpoint_id)
                 return
         raise ChangedMeanwhile
+
+    def newest_secret(self, endpoint: Endpoint) -> str:
+        """Raises Unsealable."""
+        return self._seal.open(endpoint.newest_secret.sealed, endpoint.id)
+
+    def _new_secret(self, secret_id: str, endpoint_id: str) -> Secret:
+        return Secret(secret_id, self._seal.close(new_secret(), endpoint_id))
 
     async def _update(
         self, endpoint_id: str, change: Callable[[Endpoint], Endpoint], precondition: Precondition

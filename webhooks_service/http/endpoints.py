@@ -100,7 +100,7 @@ async def create_endpoint(
     response.headers.update(PRIVATE)
     response.headers["Location"] = f"{PLACE}/{endpoint.id}"
     response.headers["ETag"] = etag(endpoint.version)
-    return NewEndpoint(**_answer(endpoint).model_dump(), secret=endpoint.newest_secret.value)
+    return NewEndpoint(**_answer(endpoint).model_dump(), secret=use.endpoints.newest_secret(endpoint))
 
 
 @router.get("")
@@ -150,9 +150,10 @@ async def rotate_secret(
     """A new secret; for 24 hours the old one signs as well."""
     endpoint = await use.endpoints.rotate(endpoint_id, resource_id(request))
     response.headers.update(PRIVATE)
-    newest, outgoing, *_older = endpoint.secrets
+    _newest, outgoing, *_older = endpoint.secrets
     assert outgoing.expires_at is not None  # noqa: S101 - only the newest has no end
-    return RotationAnswer(endpoint_id=endpoint.id, secret=newest.value, old_secret_valid_until=outgoing.expires_at)
+    secret = use.endpoints.newest_secret(endpoint)
+    return RotationAnswer(endpoint_id=endpoint.id, secret=secret, old_secret_valid_until=outgoing.expires_at)
 
 
 def _answer(endpoint: Endpoint) -> EndpointAnswer:

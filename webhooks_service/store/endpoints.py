@@ -15,21 +15,19 @@ from pymongo.write_concern import WriteConcern
 
 from service_kit.mongo import Database, Document
 from service_kit.pages import cut
-from service_kit.sealing import Seal
 from webhooks_service.domain.endpoints import FAILING_FOR, Disabled, Endpoint, Secret
 
 
 class Endpoints:
-    def __init__(self, database: Database, seal: Seal) -> None:
+    def __init__(self, database: Database) -> None:
         self._endpoints = database["endpoints"]
         # How an endpoint is faring is written with each try; what is lost in a failover is seen again by the next.
         self._marks = self._endpoints.with_options(write_concern=WriteConcern(w=1))
-        self._seal = seal
 
     async def add(self, endpoint: Endpoint) -> bool:
         """False where there is one of that id already."""
         try:
-            await self._endpoints.insert_one({"_id": endpoint.id, **self._fields(endpoint)})
+            await self._endpoints.insert_one({"_id": endpoint.id, **_fields(endpoint)})
         except DuplicateKeyError:
             return False
         return True
@@ -39,22 +37,22 @@ class Endpoints:
 
     async def find(self, endpoint_id: str) -> Endpoint | None:
         document = await self._endpoints.find_one({"_id": endpoint_id})
-        return self._endpoint(document) if document else None
+        return _endpoint(document) if document else None
 
     async def all(self) -> list[Endpoint]:
         """All of them; there are few."""
-        return [self._endpoint(document) async for document in self._endpoints.find()]
+        return [_endpoint(document) async for document in self._endpoints.find()]
 
     async def page(self, position: Sequence[Any] | None, limit: int) -> tuple[list[Endpoint], str | None]:
         """In the order in which they were made."""
         wanted = {"_id": {"$gt": position[0]}} if position else {}
         rows = await self._endpoints.find(wanted).sort("_id", ASCENDING).limit(limit + 1).to_list()
         rows, following = cut(rows, limit, lambda row: [row["_id"]])
-        return [self._endpoint(row) for row in rows], following
+        return [_endpoint(row) for row in rows], following
 
     async def save(self, endpoint: Endpoint) -> bool:
         """Write what was made of the version that `endpoint` has; False when it is at another by now, or gone."""
-        fields = self._fields(endpoint) | {"version": endpoint.version + 1}
+        fields = _fields(endpoint) | {"version": endpoint.version + 1}
         written = await self._endpoints.update_one({"_id": endpoint.id, "version": endpoint.version}, {"$set": fields})
         return written.matched_count == 1
 
@@ -93,48 +91,42 @@ class Endpoints:
             },
         )
 
-    def _fields(self, endpoint: Endpoint) -> Document:
-        return {
-            "version": endpoint.version,
-            "url": endpoint.url,
-            "eventTypes": list(endpoint.event_types),
-            "venueIds": None if endpoint.venue_ids is None else list(endpoint.venue_ids),
-            "description": endpoint.description,
-            "active": endpoint.active,
-            "failingSince": endpoint.failing_since,
-            "disabled": asdict(endpoint.disabled) if endpoint.disabled else None,
-            "secrets": [
-                {
-                    "id": secret.id,
-                    "sealed": self._seal.close(secret.value, endpoint.id),
-                    "expiresAt": secret.expires_at,
-                }
-                for secret in endpoint.secrets
-            ],
-            "createdAt": endpoint.created_at,
-            "updatedAt": endpoint.updated_at,
-        }
 
-    def _endpoint(self, document: Document) -> Endpoint:
-        secrets = (
-            Secret(each["id"], self._seal.open(each["sealed"], document["_id"]), each["expiresAt"])
-            for each in document["secrets"]
-        )
-        venue_ids = document["venueIds"]
-        return Endpoint(
-            id=document["_id"],
-            version=document["version"],
-            url=document["url"],
-            event_types=tuple(document["eventTypes"]),
-            venue_ids=None if venue_ids is None else tuple(venue_ids),
-            description=document["description"],
-            active=document["active"],
-            secrets=tuple(secrets),
-            created_at=document["createdAt"],
-            updated_at=document["updatedAt"],
-            failing_since=document["failingSince"],
-            disabled=Disabled(**document["disabled"]) if document["disabled"] else None,
-        )
+def _fields(endpoint: Endpoint) -> Document:
+    return {
+        "version": endpoint.version,
+        "url": endpoint.url,
+        "eventTypes": list(endpoint.event_types),
+        "venueIds": None if endpoint.venue_ids is None else list(endpoint.venue_ids),
+        "description": endpoint.description,
+        "active": endpoint.active,
+        "failingSince": endpoint.failing_since,
+        "disabled": asdict(endpoint.disabled) if endpoint.disabled else None,
+        "secrets": [
+            {"id": secret.id, "sealed": secret.sealed, "expiresAt": secret.expires_at} for secret in endpoint.secrets
+        ],
+        "createdAt": endpoint.created_at,
+        "updatedAt": endpoint.updated_at,
+    }
+
+
+def _endpoint(document: Document) -> Endpoint:
+    secrets = (Secret(each["id"], each["sealed"], each["expiresAt"]) for each in document["secrets"])
+    venue_ids = document["venueIds"]
+    return Endpoint(
+        id=document["_id"],
+        version=document["version"],
+        url=document["url"],
+        event_types=tuple(document["eventTypes"]),
+        venue_ids=None if venue_ids is None else tuple(venue_ids),
+        description=document["description"],
+        active=document["active"],
+        secrets=tuple(secrets),
+        created_at=document["createdAt"],
+        updated_at=document["updatedAt"],
+        failing_since=document["failingSince"],
+        disabled=Disabled(**document["disabled"]) if document["disabled"] else None,
+    )
 
 
 def _same_url(endpoint: Endpoint) -> Document:

@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
@@ -19,8 +20,10 @@ from partners_service.handlers.asking import Asking
 from partners_service.hosts import HostNotAllowed, Hosts
 from partners_service.store.requests import Requests
 from partners_service.theatre import Line, Unheard, open_theatres
+from partners_service.vault import vault
 from service_kit.ids import new_id
 from service_kit.resolving import system_resolver
+from service_kit.sealing import Unsealable
 from tests.component.inventory.crashes import Killed, mortal_collection
 from tests.component.partners.conftest import serving
 from tests.component.partners.desk import SEATS, TWO_MINUTES, Desk, wanted
@@ -257,6 +260,39 @@ async def test_a_failing_theatre_does_not_open_another_s_breaker(desk: Desk) -> 
     await desk.work()
     assert (await desk.request(booking_id)).state == "confirmed"
     assert (await desk.look(bad))["breaker"]["state"] == "open"
+
+
+# --- secrets that can't be opened -------------------------------------------------------------------------------------
+
+
+async def test_a_secret_that_can_not_be_opened_any_more_has_the_theatre_unheard_until_there_is_another(
+    desk: Desk,
+) -> None:
+    partner = await desk.partner()
+    told = await desk.ask(partner)
+    await desk.work()
+    await with_another_key(desk, partner)
+    booking_id = await desk.ask(partner, "B1")
+    await desk.asking.withdraw(told, partner["partnerId"])
+    await desk.work()
+    request = await desk.request(booking_id)
+    assert (request.state, request.tries) == ("asking", 0)  # nothing was sent, so nothing needs taking back
+    assert (await desk.request(told)).cancelling == "due"
+    (exchange,) = await desk.log(partner, booking_id)
+    assert (exchange["outcome"], exchange["detail"]) == ("failed", Unsealable.title)
+    assert (await desk.look(partner))["lastError"]["message"] == Unsealable.title
+    made = (await desk.call("POST", f"/{partner['partnerId']}/secrets")).json()
+    assert len(made["secrets"]) == 1
+    desk.theatre.app.state.secret = made["secret"]
+    await desk.work_for(timedelta(seconds=30))
+    assert (await desk.request(booking_id)).state == "confirmed"
+    assert await desk.theatre.status(told) == "cancelled"
+
+
+async def with_another_key(desk: Desk, partner: dict[str, Any]) -> None:
+    """The partner as it stands in the database once the key was changed."""
+    sealed = vault(SecretStr("quite another key")).close(partner["secret"], partner["partnerId"])
+    await desk.database["partners"].update_one({"_id": partner["partnerId"]}, {"$set": {"secrets.0.sealed": sealed}})
 
 
 # --- whom we call ----------------------------------------------------------------------------------------------------

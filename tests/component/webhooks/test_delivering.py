@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 
 from service_kit.mongo import Database
+from service_kit.sealing import Unsealable
 from tests.component.webhooks.stage import Stage, booking, refund, states
 from tests.servers.receiver import answering, huge
 from tests.support import eventually
@@ -324,3 +325,20 @@ async def test_no_event_is_kept_for_an_endpoint_that_is_switched_off(working: St
     await working.tell()
     await working.until(witness, lambda log: states(log) == ["delivered"])
     assert await database["deliveries"].count_documents({}) == 1
+
+
+async def test_a_delivery_that_can_not_be_signed_fails_as_a_try_until_the_endpoint_has_a_new_secret(
+    working: Stage, database: Database
+) -> None:
+    endpoint = await working.endpoint()
+    await database["endpoints"].update_one({}, {"$set": {"secrets.0.sealed": b"sealed by another key"}})
+    other = await working.endpoint("/other")
+    await working.tell()
+    (delivery,) = await working.until(endpoint, lambda log: log and log[0]["attempts"])
+    assert (delivery["state"], delivery["tries"]) == ("pending", 1)
+    assert delivery["attempts"][0]["error"] == Unsealable.title
+    await working.until(other, lambda log: states(log) == ["delivered"])
+    rotation = await working.call("POST", f"/{endpoint['endpointId']}/rotate-secret")
+    working.clock.advance(DELAYS[0] * 1.3)
+    (request,) = await working.received()
+    assert request.signed_by(rotation.json()["secret"])

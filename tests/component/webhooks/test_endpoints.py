@@ -60,6 +60,18 @@ async def test_a_creation_that_died_before_its_answer_is_found_by_its_retry(stag
     assert again.json() == first.json()
 
 
+async def test_an_endpoint_whose_secret_can_not_be_opened_is_read_changed_and_deleted_all_the_same(
+    stage: Stage, database: Database
+) -> None:
+    endpoint = await stage.endpoint()
+    await database["endpoints"].update_one({}, {"$set": {"secrets.0.sealed": b"sealed by another key"}})
+    path = f"/{endpoint['endpointId']}"
+    assert [each["endpointId"] for each in (await stage.call("GET")).json()["items"]] == [endpoint["endpointId"]]
+    assert (await stage.call("PATCH", path, json={"description": "x"})).json()["description"] == "x"
+    assert (await stage.call("POST", f"{path}/rotate-secret")).status_code == 200
+    assert (await stage.call("DELETE", path)).status_code == 204
+
+
 @pytest.mark.parametrize(
     ("body", "pointer"),
     [

@@ -1,0 +1,30 @@
+"""Sealed secrets, and those that can't be opened any more."""
+
+import pytest
+
+from service_kit.sealing import Seal, Unsealable
+
+SEAL, OTHER = Seal(b"k" * 32), Seal(b"o" * 32)
+
+
+def test_what_is_sealed_is_opened_by_the_same_key_for_the_same_owner() -> None:
+    sealed = SEAL.close("psk_1", "burg")
+    assert b"psk_1" not in sealed
+    assert SEAL.open(sealed, "burg") == "psk_1"
+
+
+@pytest.mark.parametrize(
+    ("sealed", "owner"),
+    [(OTHER.close("psk_1", "burg"), "burg"), (SEAL.close("psk_1", "burg"), "akademie"), (b"", "burg"), (b"x", "burg")],
+    ids=["another key", "another owner", "empty", "cut"],
+)
+def test_what_can_not_be_opened_is_a_typed_error(sealed: bytes, owner: str) -> None:
+    with pytest.raises(Unsealable):
+        SEAL.open(sealed, owner)
+
+
+def test_of_several_those_that_open_do_and_without_any_it_is_an_error() -> None:
+    dead, alive = OTHER.close("psk_1", "burg"), SEAL.close("psk_2", "burg")
+    assert SEAL.open_some([dead, alive], "burg") == ["psk_2"]
+    with pytest.raises(Unsealable):
+        SEAL.open_some([dead], "burg")
