@@ -44,6 +44,9 @@ class EndpointHandlers:
 
     async def create(self, endpoint_id: str, draft: Draft) -> Endpoint:
         """Raises TargetRefused, TooManyEndpoints. Under an id that is there already it is the one made before."""
+        made = await self._endpoints.find(endpoint_id)
+        if made:
+            return made
         target = await self._sender.check(draft.url)
         # Two at the same moment may both be let in; the limit is against thousands.
         if await self._endpoints.count() >= MOST_ENDPOINTS:

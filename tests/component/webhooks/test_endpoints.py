@@ -60,6 +60,19 @@ async def test_a_creation_that_died_before_its_answer_is_found_by_its_retry(stag
     assert again.json() == first.json()
 
 
+async def test_the_last_endpoint_there_may_be_is_found_by_its_retry_as_well(stage: Stage, database: Database) -> None:
+    body = {"url": stage.receiver.url, "eventTypes": ["*"]}
+    first = await stage.call("POST", json=body, headers={"Idempotency-Key": "last"})
+    one = await database["endpoints"].find_one({})
+    assert one is not None
+    await database["endpoints"].insert_many([one | {"_id": f"other-{n}"} for n in range(MOST_ENDPOINTS - 1)])
+    await database["idempotency"].update_many({}, {"$set": {"state": "running"}, "$unset": {"answer": 1}})
+    stage.clock.advance(timedelta(minutes=1))
+    again = await stage.call("POST", json=body, headers={"Idempotency-Key": "last"})
+    assert again.status_code == 201, again.text
+    assert again.json() == first.json()
+
+
 async def test_an_endpoint_whose_secret_can_not_be_opened_is_read_changed_and_deleted_all_the_same(
     stage: Stage, database: Database
 ) -> None:
