@@ -18,6 +18,8 @@ from service_kit.pages import Page, PageRequest, cut, link_next
 
 router = APIRouter(prefix="/api/v1/partners", tags=["partners"], route_class=IdempotentRoute)
 
+# Of answers with a secret.
+PRIVATE = {"Cache-Control": "no-store"}
 Url = Annotated[Line, Field(min_length=1, max_length=500)]
 # More than that and a claim would lapse while it is used; less than a second, and nobody answers.
 Timeout = Annotated[Number, Field(ge=0.5, le=10)]
@@ -100,6 +102,7 @@ async def create_partner(_: Admin, body: NewPartner, request: Request, response:
     """A theatre that confirms what is sold for it. Its secret is shown in this answer alone."""
     directory = _directory(request)
     partner, secret = await directory.add(resource_id(request), body.name, body.url, body.timeout_seconds)
+    response.headers.update(PRIVATE)
     response.headers["Location"] = f"/api/v1/partners/{partner.id}"
     return PartnerMade(**await _fields(request, response, partner), secret=secret)
 
@@ -140,7 +143,13 @@ async def delete_partner(_: Admin, partner_id: str, request: Request) -> None:
 @router.post("/{partner_id}/secrets", status_code=201, response_model_exclude_none=True)
 async def add_secret(_: Admin, partner_id: str, request: Request, response: Response) -> PartnerMade:
     """A new secret, shown in this answer alone. The newest of the others stays valid beside it."""
-    partner, secret = await _directory(request).new_secret(await _matching(request, partner_id))
+    directory, secret_id = _directory(request), resource_id(request)
+    partner = await directory.get(partner_id)
+    secret = directory.secret_of(partner, secret_id)
+    if secret is None:  # a retry finds what it made, and so another version than it was meant for
+        require_match(request, etag(partner.version))
+        partner, secret = await directory.new_secret(partner, secret_id)
+    response.headers.update(PRIVATE)
     return PartnerMade(**await _fields(request, response, partner), secret=secret)
 
 

@@ -97,6 +97,9 @@ class Partner:
     last_error: LastError | None = None
     deleted: bool = False
 
+    def secret(self, secret_id: str) -> Secret | None:
+        return next((secret for secret in self.secrets if secret.id == secret_id), None)
+
     def with_secret(self, secret: Secret, now: datetime) -> "Partner":
         """A new secret beside the newest there is; the one before that is no longer valid."""
         return replace(self, version=self.version + 1, secrets=(secret, *self.secrets)[:MOST_SECRETS], updated_at=now)

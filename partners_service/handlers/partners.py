@@ -9,7 +9,6 @@ from partners_service.store.partners import Partners
 from partners_service.vault import fresh_secret
 from service_kit.clock import Clock
 from service_kit.errors import Conflict
-from service_kit.ids import new_id
 from service_kit.sealing import Seal
 
 SANDBOX = "sandbox"
@@ -29,7 +28,10 @@ class Directory:
     clock: Clock
 
     async def add(self, partner_id: str, name: str, url: str, timeout_seconds: float) -> tuple[Partner, str]:
-        """The new partner and its first secret. Raises HostNotAllowed; PartnerChanged where a retry made it before."""
+        """The new partner and its first secret, those made before where this is a retry.
+
+        Raises HostNotAllowed; PartnerNotFound, PartnerChanged where it was deleted or the secret retired meanwhile.
+        """
         self.hosts.require(url)
         now = self.clock.now()
         secret = fresh_secret()
@@ -39,13 +41,18 @@ class Directory:
             name,
             url,
             timeout_seconds,
-            (self._sealed(secret, partner_id),),
+            # Its first secret has the partner's id: that is what the retry of a request finds it by.
+            (self._sealed(partner_id, secret, partner_id),),
             created_at=now,
             updated_at=now,
         )
-        if not await self.partners.add(partner):
-            raise PartnerChanged("It was made by this request before; its secret is lost: delete it, and begin anew")
-        return partner, secret
+        if await self.partners.add(partner):
+            return partner, secret
+        partner = await self.get(partner_id)
+        made = self.secret_of(partner, partner_id)
+        if made is None:
+            raise PartnerChanged("It was made by this request before, and its secret has been retired")
+        return partner, made
 
     async def get(self, partner_id: str) -> Partner:
         """Raises PartnerNotFound."""
@@ -62,14 +69,15 @@ class Directory:
             partner, replace(partner, **values, version=partner.version + 1, updated_at=self.clock.now())
         )
 
-    async def new_secret(self, partner: Partner) -> tuple[Partner, str]:
+    async def new_secret(self, partner: Partner, secret_id: str) -> tuple[Partner, str]:
         """A second secret, by which we sign as well from now on. Raises PartnerChanged.
 
         One that can't be opened any more is not kept beside it: it would push out one that can.
         """
         secret = fresh_secret()
         living = tuple(each for each in partner.secrets if self.vault.opens(each.sealed, partner.id))
-        changed = replace(partner, secrets=living).with_secret(self._sealed(secret, partner.id), self.clock.now())
+        sealed = self._sealed(secret_id, secret, partner.id)
+        changed = replace(partner, secrets=living).with_secret(sealed, self.clock.now())
         return await self._save(partner, changed), secret
 
     async def retire_secret(self, partner: Partner, secret_id: str) -> Partner:
@@ -93,21 +101,27 @@ class Directory:
                 "Sandbox theatre",
                 url,
                 5.0,
-                (self._sealed(secret, SANDBOX),),
+                (self._sealed(SANDBOX, secret, SANDBOX),),
                 created_at=now,
                 updated_at=now,
             )
             await self.partners.add(made)
         elif known.url != url:
-            moved = replace(known, url=url, secrets=(self._sealed(secret, SANDBOX),), version=known.version + 1)
-            await self.partners.save(moved, known.version)
+            sealed = self._sealed(SANDBOX, secret, SANDBOX)
+            changed = replace(known, url=url, secrets=(sealed,), version=known.version + 1)
+            await self.partners.save(changed, known.version)
 
     def secrets_of(self, partner: Partner) -> list[str]:
         """Raises Unsealable."""
         return self.vault.open_some([secret.sealed for secret in partner.secrets], partner.id)
 
-    def _sealed(self, secret: str, partner_id: str) -> Secret:
-        return Secret(new_id(), self.vault.close(secret, partner_id), self.clock.now())
+    def secret_of(self, partner: Partner, secret_id: str) -> str | None:
+        """Raises Unsealable."""
+        secret = partner.secret(secret_id)
+        return self.vault.open(secret.sealed, partner.id) if secret else None
+
+    def _sealed(self, secret_id: str, secret: str, partner_id: str) -> Secret:
+        return Secret(secret_id, self.vault.close(secret, partner_id), self.clock.now())
 
     async def _save(self, before: Partner, after: Partner) -> Partner:
         if not await self.partners.save(after, before.version):

@@ -1,5 +1,6 @@
 """Partners as admins see them."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -26,6 +27,43 @@ async def test_a_repeat_with_the_same_key_gives_the_same_partner_and_secret(desk
     first, again = [await desk.call("POST", json=body, Idempotency_Key="mine") for _ in range(2)]
     assert (first.status_code, again.json()) == (201, first.json())
     assert first.headers["location"] == f"/api/v1/partners/{first.json()['partnerId']}"
+    assert [answer.headers["cache-control"] for answer in (first, again)] == ["no-store"] * 2
+
+
+async def died_before_its_answer(desk: Desk) -> None:
+    """As if the process had ended between the work and the answer."""
+    await desk.database["idempotency"].update_many({}, {"$set": {"state": "running"}, "$unset": {"answer": 1}})
+    desk.clock.advance(timedelta(minutes=1))
+
+
+async def test_a_creation_that_died_before_its_answer_is_found_by_its_retry(desk: Desk) -> None:
+    body = {"name": "Burg", "url": f"http://{desk.theatre.address}"}
+    first = await desk.call("POST", json=body, Idempotency_Key="died")
+    await desk.call("POST", f"/{first.json()['partnerId']}/secrets")
+    await died_before_its_answer(desk)
+    again = await desk.call("POST", json=body, Idempotency_Key="died")
+    assert again.status_code == 201, again.text
+    assert (again.json()["partnerId"], again.json()["secret"]) == (first.json()["partnerId"], first.json()["secret"])
+    assert len((await desk.call("GET")).json()["items"]) == 1
+    await desk.call("DELETE", f"/{first.json()['partnerId']}/secrets/{again.json()['secrets'][1]['secretId']}")
+    await died_before_its_answer(desk)
+    problem(await desk.call("POST", json=body, Idempotency_Key="died"), 409, "partner-changed")
+
+
+async def test_a_secret_that_died_before_its_answer_is_found_and_pushes_nobody_out(desk: Desk) -> None:
+    partner = await desk.partner()
+    path = f"/{partner['partnerId']}/secrets"
+    first = await desk.call("POST", path, Idempotency_Key="died", If_Match='"1"')
+    assert first.headers["cache-control"] == "no-store"
+    await died_before_its_answer(desk)
+    again = await desk.call("POST", path, Idempotency_Key="died", If_Match='"1"')
+    assert again.status_code == 201, again.text
+    assert again.json() == first.json()
+    problem(await desk.call("POST", path, If_Match='"1"'), 412, "precondition-failed")
+    desk.theatre.app.state.secret = partner["secret"]
+    booking_id = await desk.ask(partner)
+    await desk.work()
+    assert (await desk.request(booking_id)).state == "confirmed"
 
 
 @pytest.mark.parametrize("role", ["user", "guest", "service"])
