@@ -9,7 +9,7 @@ from partners_service.store.partners import Partners
 from partners_service.vault import fresh_secret
 from service_kit.clock import Clock
 from service_kit.errors import Conflict
-from service_kit.sealing import Seal
+from service_kit.sealing import Seal, Unsealable
 
 SANDBOX = "sandbox"
 
@@ -106,7 +106,7 @@ class Directory:
                 updated_at=now,
             )
             await self.partners.add(made)
-        elif known.url != url:
+        elif known.url != url or not self._signs_by(known, secret):
             sealed = self._sealed(SANDBOX, secret, SANDBOX)
             changed = replace(known, url=url, secrets=(sealed,), version=known.version + 1)
             await self.partners.save(changed, known.version)
@@ -119,6 +119,12 @@ class Directory:
         """Raises Unsealable."""
         secret = partner.secret(secret_id)
         return self.vault.open(secret.sealed, partner.id) if secret else None
+
+    def _signs_by(self, partner: Partner, secret: str) -> bool:
+        try:
+            return secret in self.secrets_of(partner)
+        except Unsealable:
+            return False
 
     def _sealed(self, secret_id: str, secret: str, partner_id: str) -> Secret:
         return Secret(secret_id, self.vault.close(secret, partner_id), self.clock.now())

@@ -4,7 +4,9 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
+from partners_service.vault import vault
 from tests.component.inventory.stage import problem
 from tests.component.partners.desk import Desk
 
@@ -64,6 +66,20 @@ async def test_a_secret_that_died_before_its_answer_is_found_and_pushes_nobody_o
     booking_id = await desk.ask(partner)
     await desk.work()
     assert (await desk.request(booking_id)).state == "confirmed"
+
+
+async def test_the_sandbox_is_kept_as_it_is_reached_and_signs_now(desk: Desk) -> None:
+    directory = desk.app.state.directory
+    for url, secret in (("http://a:1", "psk_1"), ("http://a:1", "psk_2"), ("http://b:1", "psk_2")):
+        await directory.keep_sandbox(url, secret)
+        sandbox = await directory.get("sandbox")
+        assert (sandbox.url, directory.secrets_of(sandbox)) == (url, [secret])
+    await directory.keep_sandbox("http://b:1", "psk_2")
+    assert await directory.get("sandbox") == sandbox
+    other = vault(SecretStr("quite another key")).close("psk_2", "sandbox")
+    await desk.database["partners"].update_one({"_id": "sandbox"}, {"$set": {"secrets.0.sealed": other}})
+    await directory.keep_sandbox("http://b:1", "psk_2")
+    assert directory.secrets_of(await directory.get("sandbox")) == ["psk_2"]
 
 
 @pytest.mark.parametrize("role", ["user", "guest", "service"])
