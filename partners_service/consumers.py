@@ -1,6 +1,7 @@
 """What the worker does: follows bookings, and takes the next step of every request that is due."""
 
 import asyncio
+from collections import Counter
 from datetime import datetime
 
 from messaging.consumer import Subscription
@@ -13,8 +14,9 @@ from service_kit.logs import get_logger
 from service_kit.tasks import woken
 
 log = get_logger(__name__)
-# Exchanges at once in one process. A theatre that hangs has a few of them until its breaker opens.
+# Exchanges at once in one process, and of those with one theatre: one that hangs leaves places for others.
 AT_ONCE = 32
+AT_ONCE_PER_PARTNER = 8
 LOOK_SECONDS = 0.5
 
 
@@ -51,6 +53,7 @@ class Attendant:
         self._asking = asking
         self._wake = wake
         self._places = asyncio.Semaphore(AT_ONCE)
+        self._under_way: Counter[str] = Counter()
 
     async def run(self) -> None:
         async with asyncio.TaskGroup() as group:
@@ -62,14 +65,16 @@ class Attendant:
 
     async def _next(self, group: asyncio.TaskGroup) -> bool:
         await self._places.acquire()
+        full = [partner_id for partner_id, count in self._under_way.items() if count >= AT_ONCE_PER_PARTNER]
         try:
-            request = await self._asking.requests.claim(self._now())
+            request = await self._asking.requests.claim(self._now(), full)
         except BaseException:
             self._places.release()
             raise
         if request is None:
             self._places.release()
             return False
+        self._under_way[request.partner_id] += 1
         group.create_task(self._attend(request))
         return True
 
@@ -79,7 +84,15 @@ class Attendant:
         except (DomainError, ValueError) as error:  # one that can't be helped must not keep others waiting
             log.exception("request_left_for_later", booking_id=request.id, error=repr(error))
         finally:
-            self._places.release()
+            self._leave(request.partner_id)
+
+    def _leave(self, partner_id: str) -> None:
+        """Make room, and have what waits for it looked for."""
+        self._under_way[partner_id] -= 1
+        if not self._under_way[partner_id]:
+            del self._under_way[partner_id]
+        self._places.release()
+        self._wake.set()
 
     def _now(self) -> datetime:
         return self._asking.clock.now()

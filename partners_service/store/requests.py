@@ -3,6 +3,7 @@
 Each change is one update on the version that it was made from, with its event in it.
 """
 
+from collections.abc import Sequence
 from dataclasses import fields, replace
 from datetime import datetime
 
@@ -22,8 +23,12 @@ class Requests:
         self.collection: AsyncCollection[Document] = database["requests"]
 
     async def prepare(self) -> None:
-        # The worker finds what is due; a partner's page counts what it still owes.
-        await self.collection.create_index("dueAt", partialFilterExpression={"dueAt": {"$type": "date"}})
+        # The worker finds what is due, of those partners that have room; a partner's page counts what it still owes.
+        await self.collection.create_index(
+            [("dueAt", ASCENDING), ("partnerId", ASCENDING)],
+            partialFilterExpression={"dueAt": {"$type": "date"}},
+            name="due",
+        )
         await self.collection.create_index(
             "partnerId", partialFilterExpression={"dueAt": {"$type": "date"}}, name="open_by_partner"
         )
@@ -40,10 +45,10 @@ class Requests:
         document = await self.collection.find_one({"_id": booking_id}, {"outbox": 0})
         return _request(document) if document else None
 
-    async def claim(self, now: datetime) -> Request | None:
-        """The request that is due longest, kept from other workers for a while."""
+    async def claim(self, now: datetime, full: Sequence[str] = ()) -> Request | None:
+        """The request that is due longest, but of no partner that is `full`; kept from other workers for a while."""
         document = await self.collection.find_one_and_update(
-            {"dueAt": {"$lte": now}},
+            {"dueAt": {"$lte": now}} | ({"partnerId": {"$nin": list(full)}} if full else {}),
             {"$set": {"dueAt": now + LEASE}, "$inc": {"version": 1}},
             {"outbox": 0},
             sort=[("dueAt", ASCENDING)],

@@ -17,6 +17,7 @@ from messaging.publisher import Publisher
 from messaging.topology import Topology
 from partners_service.app import worker
 from partners_service.config import Settings
+from partners_service.consumers import AT_ONCE, AT_ONCE_PER_PARTNER
 from service_kit.clock import SystemClock
 from service_kit.ids import new_id
 from tests.component.partners.desk import SEATS, Desk, wanted
@@ -25,6 +26,8 @@ from tests.servers.broker import remove_topology
 from tests.support import eventually
 
 Json = dict[str, Any]
+# More than a worker has places for.
+HANGING = AT_ONCE + 8
 
 
 @dataclass
@@ -108,28 +111,30 @@ async def test_a_booking_is_asked_for_and_a_cancelled_one_is_told(
 async def test_a_theatre_that_hangs_does_not_keep_another_waiting(
     desk: Desk, settings: Settings, broker: Broker
 ) -> None:
-    good, bad = await desk.partner(timeoutSeconds=5), await desk.partner(timeoutSeconds=5)
-    desk.theatre.app.state.secret = good["secret"]
-    await desk.theatre.faults(hang=4)
+    good, bad = [await desk.partner(timeoutSeconds=10) for _ in range(2)]
+    now = SystemClock().now()
+    # All of them are there when the worker comes.
+    hanging = [wanted(bad["partnerId"], now, [f"A{n}"]) for n in range(HANGING)]
+    for request in hanging:
+        await desk.asking.begin(request)
+    await desk.theatre.faults(hang=HANGING)
     async with worker(settings):
-        desk.theatre.app.state.secret = bad["secret"]
-        hanging = [wanted(bad["partnerId"], SystemClock().now(), [f"A{n}"]) for n in range(4)]
-        for request in hanging:
-            await broker.tell("PartnerConfirmationRequested", request.booking_id, request)
-        await eventually(lambda: desk.asking.requests.open_of(bad["partnerId"]), until=lambda it: it["asking"] == 4)
-        await eventually(_no_more_hanging(desk), seconds=10)
+        await eventually(_hanging(desk), until=lambda it: it >= AT_ONCE_PER_PARTNER, seconds=8)
         desk.theatre.app.state.secret = good["secret"]
+        await desk.theatre.faults()
         request = wanted(good["partnerId"], SystemClock().now())
         await broker.tell("PartnerConfirmationRequested", request.booking_id, request)
         assert (await broker.told(request.booking_id, seconds=4))["type"] == "PartnerConfirmed"
-        assert (await desk.asking.requests.open_of(bad["partnerId"]))["asking"] == 4
+        assert (await desk.asking.requests.open_of(bad["partnerId"]))["asking"] == HANGING
+        tried = await desk.database["requests"].count_documents({"partnerId": bad["partnerId"], "tries": {"$gt": 0}})
+        assert tried == AT_ONCE_PER_PARTNER
 
 
-def _no_more_hanging(desk: Desk) -> Any:
-    async def none_left() -> bool:
-        return bool((await desk.theatre.client.get("/sandbox/faults")).json()["hang"] == 0)
+def _hanging(desk: Desk) -> Any:
+    async def so_many() -> int:
+        return HANGING - int((await desk.theatre.client.get("/sandbox/faults")).json()["hang"])
 
-    return none_left
+    return so_many
 
 
 @asynccontextmanager
