@@ -68,11 +68,13 @@ class Requests:
 
     async def open_of(self, partner_id: str) -> dict[str, int]:
         """How many bookings the partner is being asked for, and of how many it has yet to hear that they are over."""
-        found = {"asking": 0, "telling": 0}
-        cursor = self.collection.find({"partnerId": partner_id, "dueAt": {"$type": "date"}}, {"state": 1})
-        async for document in cursor:
-            found["asking" if document["state"] == "asking" else "telling"] += 1
-        return found
+        asking = {"$cond": [{"$eq": ["$state", "asking"]}, "asking", "telling"]}
+        pipeline: list[Document] = [
+            {"$match": {"partnerId": partner_id, "dueAt": {"$type": "date"}}},
+            {"$group": {"_id": asking, "count": {"$sum": 1}}},
+        ]
+        counts = {row["_id"]: row["count"] async for row in await self.collection.aggregate(pipeline)}
+        return {"asking": 0, "telling": 0} | counts
 
 
 def _document(request: Request) -> Document:

@@ -196,3 +196,20 @@ async def test_lists_go_on_where_their_pages_end(desk: Desk) -> None:
     seen = [item["bookingId"] for page in (newest, older) for item in page.json()["items"]]
     assert sorted(seen) == sorted(bookings)
     assert len(await desk.log(partners[-1], bookings[0])) == 1
+    stored = await desk.database["exchanges"].find_one({})
+    assert stored is not None
+    assert set(stored) == {
+        *("_id", "partnerId", "bookingId", "kind", "at", "milliseconds", "outcome", "status", "detail")
+    }
+
+
+async def test_what_is_open_is_counted_without_being_read(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    partner = await desk.partner()
+    confirmed = await desk.ask(partner, "A1")
+    await desk.work()
+    await desk.asking.withdraw(confirmed, partner["partnerId"])
+    for seat in ("B1", "B2"):
+        await desk.ask(partner, seat)
+    collection = desk.app.state.requests.collection
+    monkeypatch.setattr(collection, "find", None)
+    assert (await desk.call("GET")).json()["items"][0]["open"] == {"asking": 2, "telling": 1}
