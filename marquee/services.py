@@ -18,8 +18,8 @@ class Service:
     package: str
     api: bool = True
     worker: bool = True
-    # The local process that runs its worker. The indexer and the webhooks have one each, so that neither a backlog of
-    # documents to index nor thousands of requests to strangers delay a payment.
+    # The local process that runs its worker. The indexer, the webhooks and the partners have one each, so that neither
+    # a backlog of documents to index nor thousands of requests to strangers delay a payment.
     worker_process: str = "worker"
 
     @property
@@ -46,7 +46,7 @@ SERVICES = (
     Service("inventory_service"),
     Service("payment_service"),
     Service("webhooks_service", worker_process="webhooks"),
-    Service("partners_service"),
+    Service("partners_service", worker_process="partners"),
     Service("search_service", worker=False),
     Service("indexer", api=False, worker_process="indexer"),
 )

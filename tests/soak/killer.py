@@ -10,7 +10,7 @@ from collections import Counter
 from marquee.engines.readiness import port_answers
 from tests.servers.stack import Stack
 
-OURS = ("api-1", "worker", "api-2", "sandbox", "indexer", "webhooks")
+OURS = ("api-1", "worker", "api-2", "sandbox", "indexer", "webhooks", "partners")
 ENGINES = ("mongo", "amqp")
 # Of so many kills one is of an engine.
 ENGINE_EVERY = 8

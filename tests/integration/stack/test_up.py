@@ -118,7 +118,9 @@ def test_stack_json_is_the_contracts_and_its_owners_alone(stack: Stack) -> None:
     assert stat.S_IMODE((stack.home / "stack.json").stat().st_mode) == 0o600
     assert stat.S_IMODE(stack.home.stat().st_mode) == 0o700
     assert stack.info["webhookSecret"].startswith("whsec_")
-    assert set(stack.info["pids"]) == {"sandbox", "partner-sandbox", "api-1", "worker", "indexer", "webhooks"}
+    assert set(stack.info["pids"]) == {
+        *("sandbox", "partner-sandbox", "api-1", "worker", "indexer", "webhooks", "partners")
+    }
     assert stack.get("/readyz") == 200
 
 
@@ -157,7 +159,7 @@ def test_a_taken_port_is_told_before_anything_is_started(stack: Stack, tmp_path:
     assert not any((tmp_path / "other" / "logs").iterdir())
 
 
-@pytest.mark.parametrize("name", ["api-1", "worker", "indexer", "webhooks", "sandbox", "partner-sandbox"])
+@pytest.mark.parametrize("name", ["api-1", "worker", "indexer", "webhooks", "partners", "sandbox", "partner-sandbox"])
 def test_a_killed_process_comes_back_and_stack_json_says_so(stack: Stack, name: str) -> None:
     before = stack.info["pids"]
     os.kill(before[name], signal.SIGKILL)

@@ -35,3 +35,8 @@ def test_no_secret_stands_in_compose_and_every_one_is_demanded() -> None:
             if any(word in variable for word in ("PASS", "SECRET", "TOKEN", "API_KEY")):
                 assert value.startswith("${MARQUEE_"), f"{name}: {variable}"
                 assert value.endswith(":?}"), f"{name}: {variable}"
+
+
+def test_what_calls_strangers_shares_no_process_with_payments() -> None:
+    processes = {service.name: service.worker_process for service in SERVICES if service.worker}
+    assert processes["payment"] not in {processes["webhooks"], processes["partners"]}
