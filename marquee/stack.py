@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import fcntl
 import json
+import os
 import shutil
 import signal
 import socket
@@ -250,12 +251,18 @@ def _service_env(home: Home, info: StackInfo, options: StackOptions) -> dict[str
         "MARQUEE_TICKET_SECRET": home.secret("ticket-secret"),
         "MARQUEE_HOOKS_SECRET": home.secret("hooks-secret"),
         "MARQUEE_PARTNER_KEY": home.secret("partner-key"),
-        "MARQUEE_PARTNER_PRIVATE_HOSTS": info.partner_url.removeprefix("http://"),
+        "MARQUEE_PARTNER_PRIVATE_HOSTS": private_hosts(info.partner_url),
         "MARQUEE_PARTNER_SANDBOX_URL": info.partner_url,
         "MARQUEE_PARTNER_SANDBOX_SECRET": home.secret("partner-sandbox-secret", "psk_"),
         "MARQUEE_PARTNER_SANDBOX_STATE": str(home.path / "partner-sandbox.sqlite"),
         SHARED_METRICS: str(home.metrics),
     }
+
+
+def private_hosts(partner_url: str) -> str:
+    """The sandbox theatre beside those that the environment allows."""
+    given = os.environ.get("MARQUEE_PARTNER_PRIVATE_HOSTS", "")
+    return ",".join(filter(None, [partner_url.removeprefix("http://"), given]))
 
 
 async def _marked_ready(mark: Path, check: str) -> None:
