@@ -10,7 +10,6 @@ import pytest
 from inventory_service.domain import blocking
 from inventory_service.handlers.expire import sweep
 from messaging.events import ShowtimeState
-from service_kit.ids import new_id
 from tests.component.inventory.stage import ALL_SEATS, SEATS_A_ROW, Stage
 
 ROW_A = [f"A{number}" for number in range(1, SEATS_A_ROW + 1)]
@@ -168,7 +167,7 @@ async def test_no_block_in_a_show_that_is_unknown_over_or_called_off(stage: Stag
         assert answer.json()["type"].endswith(slug)
 
 
-@pytest.mark.parametrize("odd", [new_id(), "%24gt", "%00", "a%0Ab", "%2e%2e%2fx"])
+@pytest.mark.parametrize("odd", ["01a2143f-787c-7294-b13a-96e8a1210275", "%24gt", "%00", "a%0Ab", "%2e%2e%2fx"])
 async def test_an_unknown_showtime_or_block_is_404(stage: Stage, odd: str) -> None:
     showtime, admin, seats = await stage.open(), stage.buyer("admin"), {"seatIds": ["A1"]}
     answers = [
