@@ -73,6 +73,8 @@ async def cancel_by_owner(inventory: Inventory, booking: Booking, wish: Wish | N
     wish = wish or Wish()
     if wish.seat_ids is not None and _gave_up(booking, wish.seat_ids):
         return booking
+    if booking.status in {"cancelled", "refunded"} and _asks_for_more(booking, wish):
+        raise NotCancellable(f"The booking is {booking.status} already, and {booking.asked} was asked back")
     share = IN_FULL
     if booking.status == "confirmed":
         quote = await quote_return(inventory, booking, wish)
@@ -133,11 +135,19 @@ def _chosen(booking: Booking, wish: Wish) -> Sequence[str]:
     faults = [
         (f"/seatIds/{at}", "not a seat of this booking") for at, id_ in enumerate(wish.seat_ids) if id_ not in own
     ]
+    if len(set(wish.seat_ids)) < len(wish.seat_ids):
+        faults = [("/seatIds", "names a seat twice")]
     if not wish.seat_ids:
         faults = [("/seatIds", "name the seats, or leave it out for all")]
     if faults:
         raise Invalid(faults=faults)
     return [seat_id for seat_id in booking.seat_ids if seat_id in set(wish.seat_ids)]
+
+
+def _asks_for_more(booking: Booking, wish: Wish) -> bool:
+    """Whether this is no repeat of how the booking was cancelled."""
+    last = booking.refund["amount"] if booking.refund else 0
+    return (wish.in_full and bool(booking.kept)) or wish.refund not in {None, last}
 
 
 def _gave_up(booking: Booking, seat_ids: Sequence[str]) -> bool:

@@ -3,6 +3,7 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
+from pydantic import Field
 
 from inventory_service.handlers import read
 from inventory_service.handlers.give_back import Quote, Wish, cancel_by_owner, keep, quote_return
@@ -24,7 +25,7 @@ class Cancel(Model):
 
     seat_ids: SeatIds | None = None
     refund_amount: Minor | None = None
-    waive_policy: bool = False
+    waive_policy: Annotated[bool, Field(strict=True)] = False
 
 
 class ReturnAnswer(Model):

@@ -21,8 +21,8 @@ ALL: tuple[BookingStatus, ...] = ("pending", "confirmed", "cancelled", "expired"
 class RefundsAnswer(Model):
     """Money on its way back to the buyers of a showtime, in minor units.
 
-    `bookings` counts them by status, `refunding` those whose money was asked back and is not all there yet. `done`:
-    no booking waits for what became of the showtime, and nothing is on its way.
+    `bookings` counts them by status, `refunding` those whose money was asked back and is not all there yet. `done`: the
+    showtime is cancelled, no booking waits for that any more, and nothing is on its way.
     """
 
     showtime_id: str
@@ -41,17 +41,18 @@ async def get_refunds(showtime_id: str, request: Request, _: AdminOrService) -> 
     inventory = inventory_of(request)
     showtime = await inventory.current_showtime(showtime_id)
     behind = await inventory.seat_maps.is_behind(showtime_id)
+    called_off = (await inventory.seat_map(showtime_id)).status == "cancelled"
     sums = await inventory.bookings.sums(showtime_id)
     refunding = sum(each["owing"] for each in sums.values())
     return RefundsAnswer(
         showtime_id=showtime_id,
-        status=showtime.status,
+        status="cancelled" if called_off else showtime.status,
         currency=showtime.pricing.currency,
         bookings={status: sums[status]["count"] for status in ALL if status in sums},
         asked_amount=sum(each["asked"] for each in sums.values()),
         refunded_amount=sum(each["refunded"] for each in sums.values()),
         refunding=refunding,
-        done=not behind and not refunding,
+        done=called_off and not behind and not refunding,
     )
 
 
