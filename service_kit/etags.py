@@ -1,8 +1,13 @@
 """Conditional requests (RFC 9110): `ETag` from a version, `If-Match`, `If-None-Match`."""
 
-from fastapi import Request, Response
+from collections.abc import Callable
+from typing import Annotated, TypeVar
+
+from fastapi import Depends, Request, Response
 
 from service_kit.errors import PreconditionFailed
+
+T = TypeVar("T")
 
 
 def etag(version: int | str) -> str:
@@ -24,6 +29,23 @@ def require_match(request: Request, tag: str) -> None:
     given = request.headers.get("if-match")
     if given is not None and not _matches(given, tag, weak=False):
         raise PreconditionFailed(f"The present version is {tag}")
+
+
+def _precondition(request: Request) -> Callable[[int], None]:
+    return lambda version: require_match(request, etag(version))
+
+
+# To be called with the present version: raises PreconditionFailed where the caller has another.
+IfMatch = Annotated[Callable[[int], None], Depends(_precondition)]
+
+
+def tagged(request: Request, response: Response, version: int, state: T) -> T | Response:
+    """`state` with its ETag, or 304 for a reader who has it."""
+    tag = etag(version)
+    if request.method == "GET" and not_modified(request, tag):
+        return answer_304(tag)
+    response.headers["ETag"] = tag
+    return state
 
 
 def _matches(given: str, tag: str, *, weak: bool) -> bool:

@@ -1,4 +1,4 @@
-"""What the routes share: the handlers, conditional requests, large bodies, JSON merge patches."""
+"""What the routes share: the handlers, large bodies, JSON merge patches."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
@@ -11,11 +11,10 @@ from pydantic import BaseModel
 from pydantic_core import from_json
 
 from service_kit.errors import Malformed
-from service_kit.etags import answer_304, etag, not_modified, require_match
+from service_kit.etags import etag
 from service_kit.models import Line
 from service_kit.pages import BadCursor
 from venues_service.handlers.cities import CityHandlers
-from venues_service.handlers.common import Precondition
 from venues_service.handlers.events import EventHandlers
 from venues_service.handlers.hall_files import HallFileHandlers
 from venues_service.handlers.halls import HallHandlers
@@ -47,12 +46,7 @@ def _catalogue(request: Request) -> Catalogue:
     return catalogue
 
 
-def _precondition(request: Request) -> Precondition:
-    return lambda version: require_match(request, etag(version))
-
-
 Handlers = Annotated[Catalogue, Depends(_catalogue)]
-IfMatch = Annotated[Precondition, Depends(_precondition)]
 # What it may hold is checked once it is merged into what is there.
 MergePatch = Annotated[dict[str, Any], Body(description="A JSON merge patch (RFC 7396) of the fields of the POST")]
 
@@ -60,15 +54,6 @@ MergePatch = Annotated[dict[str, Any], Body(description="A JSON merge patch (RFC
 def created(response: Response, path: str, version: int) -> None:
     response.headers["Location"] = path
     response.headers["ETag"] = etag(version)
-
-
-def tagged(request: Request, response: Response, version: int, state: T) -> T | Response:
-    """`state` with its ETag, or 304 for a reader who has it."""
-    tag = etag(version)
-    if request.method == "GET" and not_modified(request, tag):
-        return answer_304(tag)
-    response.headers["ETag"] = tag
-    return state
 
 
 def large_body(parse: Callable[[Any], T]) -> Callable[[Request], Coroutine[Any, Any, T]]:

@@ -4,11 +4,12 @@ from fastapi import APIRouter, Request, Response
 
 from messaging.events import EventState
 from service_kit.auth import Admin
+from service_kit.etags import IfMatch, tagged
 from service_kit.idempotency import IdempotentRoute, resource_id
 from service_kit.pages import Page, PageRequest, link_next
 from venues_service.domain.drafts import Wanted, only
 from venues_service.domain.events import EventDraft
-from venues_service.http.common import Handlers, IfMatch, MergePatch, Words, created, tagged
+from venues_service.http.common import Handlers, MergePatch, Words, created
 
 router = APIRouter(prefix="/events", tags=["events"], route_class=IdempotentRoute)
 

@@ -6,14 +6,14 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic_core import to_json
 
 from service_kit.auth import Admin
-from service_kit.etags import etag
+from service_kit.etags import IfMatch, etag
 from service_kit.idempotency import IdempotentRoute, resource_id
 from service_kit.models import Model, Name
 from venues_service.domain.drafts import Wanted, only
 from venues_service.domain.hall_files import FoundHall, HallFile
 from venues_service.domain.halls import HallPlan
 from venues_service.domain.plans import MEDIA_TYPES, Finding, PlanFormat, Scheme
-from venues_service.http.common import Handlers, IfMatch, created
+from venues_service.http.common import Handlers, created
 from venues_service.http.halls import HallCreated, LayoutPublished, published_fields, warned
 
 router = APIRouter(prefix="/venue/{venue_id}/hall", tags=["halls"], route_class=IdempotentRoute)

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from pydantic_core import to_json
 
 from service_kit.auth import Admin
-from service_kit.etags import answer_304, etag, not_modified
+from service_kit.etags import IfMatch, answer_304, etag, not_modified, tagged
 from service_kit.idempotency import IdempotentRoute, resource_id
 from service_kit.models import Model
 from service_kit.pages import Page, PageRequest, link_next
@@ -15,7 +15,7 @@ from venues_service.domain.drafts import Wanted, only, parse
 from venues_service.domain.halls import Hall, HallDraft, HallPlan, LayoutChange
 from venues_service.domain.layouts import Layout, checked
 from venues_service.handlers.halls import Published
-from venues_service.http.common import Handlers, IfMatch, body_schema, created, large_body, tagged
+from venues_service.http.common import Handlers, body_schema, created, large_body
 
 FOR_EVER = "public, max-age=31536000, immutable"
 MOST_LISTED = 1_000

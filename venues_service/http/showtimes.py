@@ -9,13 +9,14 @@ from pydantic import Field
 from messaging.events import Pricing, SalesWindow, ShowtimeState
 from service_kit.auth import Admin, MaybeCaller, Principal
 from service_kit.errors import Invalid
+from service_kit.etags import IfMatch, tagged
 from service_kit.idempotency import IdempotentRoute, resource_id
 from service_kit.models import Model, Moment
 from service_kit.pages import Page, PageRequest, Paging, link_next
 from venues_service.domain.drafts import Wanted, only
 from venues_service.domain.showtimes import ShowtimeDraft
 from venues_service.handlers.showtimes import Filter, ShowtimePlan
-from venues_service.http.common import Handlers, IfMatch, MergePatch, Words, created, moment_of, tagged
+from venues_service.http.common import Handlers, MergePatch, Words, created, moment_of
 from venues_service.store.showtimes import Showtime
 
 router = APIRouter(tags=["showtimes"], route_class=IdempotentRoute)

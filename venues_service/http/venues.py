@@ -10,11 +10,12 @@ from geopy.units import kilometers
 from messaging.events import VenueState
 from service_kit.auth import Admin
 from service_kit.errors import Invalid
+from service_kit.etags import IfMatch, tagged
 from service_kit.idempotency import IdempotentRoute, resource_id
 from service_kit.pages import BadCursor, Page, PageRequest, link_next
 from venues_service.domain.drafts import Wanted, only
 from venues_service.domain.venues import VenueDraft
-from venues_service.http.common import Handlers, IfMatch, MergePatch, Words, created, tagged
+from venues_service.http.common import Handlers, MergePatch, Words, created
 
 DISTANCE = re.compile(r"^(\d{1,8}(?:\.\d{1,6})?)\s*(m|km|mi|)$")
 HALF_THE_EARTH_KM = 20_038

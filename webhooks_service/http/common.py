@@ -1,16 +1,14 @@
 """What the routes share."""
 
 from dataclasses import dataclass
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Literal
 
-from fastapi import Depends, Request, Response
+from fastapi import Depends, Request
 
-from service_kit.etags import answer_304, etag, not_modified, require_match
 from webhooks_service.domain.payloads import PublicType
 from webhooks_service.handlers.deliveries import DeliveryHandlers
-from webhooks_service.handlers.endpoints import EndpointHandlers, Precondition
+from webhooks_service.handlers.endpoints import EndpointHandlers
 
-T = TypeVar("T")
 PLACE = "/api/v1/webhook-endpoints"
 EventType = Literal["*", PublicType]
 # Of whatever holds a secret.
@@ -30,18 +28,4 @@ def _handlers(request: Request) -> Handlers:
     return handlers
 
 
-def _precondition(request: Request) -> Precondition:
-    return lambda version: require_match(request, etag(version))
-
-
 UseCases = Annotated[Handlers, Depends(_handlers)]
-IfMatch = Annotated[Precondition, Depends(_precondition)]
-
-
-def tagged(request: Request, response: Response, version: int, state: T) -> T | Response:
-    """`state` with its ETag, or 304 for a reader who has it."""
-    tag = etag(version)
-    if request.method == "GET" and not_modified(request, tag):
-        return answer_304(tag)
-    response.headers["ETag"] = tag
-    return state

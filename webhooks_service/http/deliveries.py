@@ -6,12 +6,12 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import Field
 
 from service_kit.auth import Admin
-from service_kit.etags import etag
+from service_kit.etags import etag, tagged
 from service_kit.idempotency import IdempotentRoute, resource_id
 from service_kit.models import Model, Moment
 from service_kit.pages import Page, PageRequest, link_next
 from webhooks_service.domain.deliveries import Delivery, State
-from webhooks_service.http.common import PLACE, EventType, UseCases, tagged
+from webhooks_service.http.common import PLACE, EventType, UseCases
 from webhooks_service.store.deliveries import Span
 
 router = APIRouter(prefix=PLACE + "/{endpoint_id}", route_class=IdempotentRoute)

@@ -6,14 +6,14 @@ from fastapi import APIRouter, Request, Response
 from pydantic import AfterValidator, Field
 
 from service_kit.auth import Admin
-from service_kit.etags import etag
+from service_kit.etags import IfMatch, etag, tagged
 from service_kit.idempotency import IdempotentRoute, resource_id
 from service_kit.models import Id, Line, Model, Moment
 from service_kit.pages import Page, PageRequest, link_next
 from webhooks_service.domain.endpoints import DisabledReason, Endpoint
 from webhooks_service.domain.targets import LONGEST_URL
 from webhooks_service.handlers.endpoints import Draft
-from webhooks_service.http.common import PLACE, PRIVATE, EventType, IfMatch, UseCases, tagged
+from webhooks_service.http.common import PLACE, PRIVATE, EventType, UseCases
 
 router = APIRouter(prefix=PLACE, route_class=IdempotentRoute)
 
