@@ -60,8 +60,8 @@ async def quote_return(inventory: Inventory, booking: Booking, wish: Wish) -> Qu
     seat_ids = _chosen(booking, wish)
     if len(seat_ids) == len(booking.seat_ids):
         return Quote(seat_ids, share, booking.amount, booking.due(share), rescheduled)
-    value = booking.amount - total_of(_rest(booking, seat_ids))
-    return Quote(seat_ids, share, value, min(share.of(value, 0), booking.left), rescheduled)
+    value, due, _ = _worth(booking, seat_ids, share)
+    return Quote(seat_ids, share, value, due, rescheduled)
 
 
 async def cancel_by_owner(inventory: Inventory, booking: Booking, wish: Wish | None = None) -> Booking:
@@ -120,8 +120,7 @@ async def _give_back_some(inventory: Inventory, booking: Booking, quote: Quote) 
             return booking
         if booking.status != "confirmed" or not set(quote.seat_ids) < set(booking.seat_ids):
             raise NotCancellable("The booking has changed meanwhile")
-        rest = _rest(booking, quote.seat_ids)
-        due = min(quote.share.of(booking.amount - total_of(rest), 0), booking.left)
+        _, due, rest = _worth(booking, quote.seat_ids, quote.share)
         leaving = Leaving(list(quote.seat_ids), due, refund_id, "cancelled", rest)
         await leave(inventory, seat_map, booking, leaving, unless_scanned=True)
     raise Contended
@@ -155,5 +154,8 @@ def _gave_up(booking: Booking, seat_ids: Sequence[str]) -> bool:
     return any(set(part.seat_ids) == set(seat_ids) for part in booking.parts)
 
 
-def _rest(booking: Booking, leaving: Sequence[str]) -> dict[str, Any]:
-    return price_of_rest(booking.price, [seat_id for seat_id in booking.seat_ids if seat_id not in set(leaving)])
+def _worth(booking: Booking, leaving: Sequence[str], share: Share) -> tuple[int, int, dict[str, Any]]:
+    """What these seats are worth in the booking, what comes back for them, and the price of the others."""
+    rest = price_of_rest(booking.price, [seat_id for seat_id in booking.seat_ids if seat_id not in set(leaving)])
+    value = booking.amount - total_of(rest)
+    return value, min(share.of(value, 0), booking.left), rest
