@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
-import os
-import signal
 import socket
-import sys
 import tempfile
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -20,10 +16,10 @@ from bench.engines import Engine
 from bench.figures import Meter, callers_meter
 from bench.load import Address
 from bench.neighbours import Neighbours, neighbours
+from bench.processes import running_module
 from inventory_service.app import open_inventory
 from inventory_service.config import Settings as InventorySettings
 from inventory_service.handlers.context import Inventory
-from marquee.supervisor import tie_to_parent
 from messaging.topology import Topology
 from service_kit.clock import SystemClock
 from service_kit.ids import new_id
@@ -31,7 +27,6 @@ from service_kit.mongo import Database, open_database
 from service_kit.tokens import issue_token
 
 SECRET = "whsec_bench"
-Process = asyncio.subprocess.Process
 
 
 @dataclass(frozen=True)
@@ -90,34 +85,17 @@ async def open_shop(mongo: Engine, amqp: Engine, *, working: bool = True) -> Asy
             stack.push_async_callback(database.client.drop_database, database.name)
         inventory = await enter(open_inventory(settings, seats))
         module = "bench.payments.process"
-        shell = await enter(_running([module, "api", "--fd", str(listening.fileno())], values, [listening.fileno()]))
-        sandbox = await enter(_running(["payment_service.sandbox", "--port", str(gateway[1])], values))
+        shell = await enter(
+            running_module([module, "api", "--fd", str(listening.fileno())], values, [listening.fileno()])
+        )
+        sandbox = await enter(running_module(["payment_service.sandbox", "--port", str(gateway[1])], values))
         pids = {"API": shell.pid, "sandbox": sandbox.pid}
         if working:
-            pids["worker"] = (await enter(_running([module, "worker"], values))).pid
+            pids["worker"] = (await enter(running_module([module, "worker"], values))).pid
         pids |= {"MongoDB": mongo.pid, "RabbitMQ": amqp.pid}
         await answering(api, shell)
         await answering(gateway, sandbox)
         yield Shop(inventory, seats, money, near, api, gateway, pids)
-
-
-@asynccontextmanager
-async def _running(
-    module: Sequence[str], values: Mapping[str, str], sockets: Sequence[int] = ()
-) -> AsyncIterator[Process]:
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", *module,
-        env={**os.environ, **{f"MARQUEE_{name.upper()}": value for name, value in values.items()}},
-        pass_fds=tuple(sockets),
-        start_new_session=True,
-        preexec_fn=tie_to_parent(),
-    )  # fmt: skip
-    try:
-        yield process
-    finally:
-        if process.returncode is None:
-            process.send_signal(signal.SIGTERM)
-        await process.wait()
 
 
 async def _remove_queues(amqp_url: str, topology: Topology) -> None:
