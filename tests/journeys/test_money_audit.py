@@ -242,7 +242,8 @@ async def test_money_that_the_gateway_never_took_is_found(house: House) -> None:
         house.damaged(house.bookings, "bookings", id_, {"$set": {"status": "confirmed"}}),
         house.damaged(house.payments, "payments", payment_id, {"$set": {"status": "completed"}}),
     ):
-        assert (await house.audit()).findings == []
+        # Others may have left something under way, a cancelled payment's webhook for one.
+        assert not [told for told in (await house.audit()).findings if id_ in told or payment_id in told]
         await house.finding("the gateway took nothing for it", payment_id, gateway=True)
     await house.story.call("PUT", f"/api/v1/bookings/{id_}/cancel", headers=buyer)
 

@@ -11,6 +11,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import aio_pika
@@ -31,7 +32,7 @@ def running_engines() -> Iterator[EngineUrls]:
     """
     given = {engine: os.environ.get(variable, "") for engine, variable in VARIABLES.items()}
     if all(given.values()):
-        yield EngineUrls(given["mongo"], given["amqp"], given["elasticsearch"])
+        yield _patient(EngineUrls(given["mongo"], given["amqp"], given["elasticsearch"]))
         return
     home = Path(tempfile.mkdtemp(prefix="marquee-engines-"))
     errors = home / "stderr"
@@ -45,11 +46,21 @@ def running_engines() -> Iterator[EngineUrls]:
             preexec_fn=tie_to_parent(),  # noqa: PLW1509  # a session fixture runs in the main, and only, thread
         )
     try:
-        yield _read_urls(engines, errors)
+        yield _patient(_read_urls(engines, errors))
     finally:
         engines.terminate()
         engines.communicate(timeout=60)
         shutil.rmtree(home, ignore_errors=True)
+
+
+def _patient(urls: EngineUrls) -> EngineUrls:
+    """The session's event loop stands still during tests that don't use it, for longer than a heartbeat may take.
+
+    A client that streams heartbeats takes that for a dead server when the loop goes on, and breaks off what is under
+    way; one that polls them has none under way between two tests.
+    """
+    joint = "&" if "?" in urls.mongo_url else "?"
+    return replace(urls, mongo_url=f"{urls.mongo_url}{joint}serverMonitoringMode=poll")
 
 
 def _read_urls(engines: subprocess.Popen[str], errors: Path) -> EngineUrls:
