@@ -38,8 +38,11 @@ class Payments:
     def __init__(self, client: httpx2.AsyncClient) -> None:
         self._client = client
 
-    async def create(self, booking: Booking) -> Document:
-        """The payment of a booking with its intent; the same again on a repeat."""
+    async def create(self, booking: Booking, *, retry_declined: bool = False) -> Document:
+        """The payment of a booking with its intent; the same again on a repeat.
+
+        With `retry_declined` a declined card leaves it open.
+        """
         answer: Document = await call(
             self._client,
             "POST",
@@ -49,6 +52,7 @@ class Payments:
                 "userId": booking.user_id,
                 "amount": booking.amount,
                 "currency": booking.currency,
+                "retryDeclined": retry_declined,
             },
         )
         return answer

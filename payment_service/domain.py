@@ -113,6 +113,7 @@ class Refund:
 class Payment:
     """One booking's payment. `due_at`: when the worker must look after it, None when nothing is left to do.
 
+    `retry_declined`: a decline ends nothing, the buyer may try again for as long as the booking waits.
     `cancel_intent`: the intent must not succeed any more, and is still to be cancelled at the gateway.
     `unread_refunds`: a total of refunds that the gateway told of and that is more than we know, so that its list of
     them must be read; else 0.
@@ -133,6 +134,7 @@ class Payment:
     reference: str | None = None
     client_secret: str | None = None
     failure: str | None = None
+    retry_declined: bool = False
     cancel_intent: bool = False
     unread_refunds: int = 0
     refunds: tuple[Refund, ...] = ()
@@ -268,6 +270,10 @@ class Payment:
                 if report.amount not in {None, self.amount} or report.currency not in {None, self.currency}:
                     raise AmountDiffers(amount=self.amount, currency=self.currency)
                 return self._completed(reference, now)
+            case "failed" if self.retry_declined and self.status == "pending":
+                # Who waits for the booking ends this payment when its time is over.
+                told = self._changed(now, reference=reference, failure=report.failure)
+                return told if (reference, report.failure) != (self.reference, self.failure) else None
             case "failed" if self._may_become("failed"):
                 # The seats are let go, so the intent must not succeed any more: it is cancelled next.
                 return self._changed(

@@ -29,13 +29,14 @@ DISPUTES_SINCE = timedelta(days=180)
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What is to be paid, by whom, for which booking."""
+    """What is to be paid, by whom, for which booking; `retry_declined` as in the payment."""
 
     booking_id: str
     user_id: str
     amount: int
     currency: str
     description: str = ""
+    retry_declined: bool = False
 
 
 class Payments:
@@ -275,6 +276,7 @@ class Payments:
             created_at=now,
             updated_at=now,
             due_at=now + self._reconcile_after,
+            retry_declined=order.retry_declined,
         )
 
     def _event(self, type_: str, payment: Payment) -> Event[PaymentState]:

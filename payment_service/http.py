@@ -20,11 +20,14 @@ Charged = Annotated[Minor, Field(ge=1)]
 
 
 class PaymentRequest(Model):
+    """`retryDeclined`: a declined card leaves the payment pending, for another try. A repeat doesn't change it."""
+
     booking_id: Id
     user_id: Id
     amount: Charged
     currency: Currency
     description: Annotated[Line, Field(max_length=500)] = ""
+    retry_declined: bool = False
 
 
 class RefundRequest(Model):
@@ -95,7 +98,7 @@ async def open_payment(
     body: PaymentRequest, request: Request, response: Response, caller: ServiceOnly
 ) -> PaymentAnswer:
     """The payment intent of a booking: made once, and the same again on a repeat (200)."""
-    order = Order(body.booking_id, body.user_id, body.amount, body.currency, body.description)
+    order = Order(body.booking_id, body.user_id, body.amount, body.currency, body.description, body.retry_declined)
     payment, created = await _payments(request).open(order, resource_id(request))
     if not created:
         response.status_code = 200

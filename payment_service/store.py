@@ -284,9 +284,10 @@ def _payment(document: Document | None) -> Payment | None:
 
 
 def _known(document: Document) -> Payment:
-    values: dict[str, Any] = {name: document[wire] for name, wire in WIRE_NAMES.items() if name not in PARTS}
+    # Payments of earlier versions lack what came later; its default is what it was then.
+    present = {name: wire for name, wire in WIRE_NAMES.items() if wire in document}
+    values: dict[str, Any] = {name: document[wire] for name, wire in present.items() if name not in PARTS}
     for name, kind in PARTS.items():
-        # Payments of earlier versions have no disputes.
         values[name] = tuple(_part(kind, each) for each in document.get(name, ()))
     return Payment(**values)
 

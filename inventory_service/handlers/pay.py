@@ -18,8 +18,13 @@ class PreparedPayment:
     provider: str
 
 
-async def prepare_payment(inventory: Inventory, booking: Booking, amount: int, currency: str) -> PreparedPayment:
-    """The intent of the booking, the same on a repeat. Raises HoldExpired, NotPending, AmountMismatch."""
+async def prepare_payment(
+    inventory: Inventory, booking: Booking, amount: int, currency: str, *, retry_declined: bool = False
+) -> PreparedPayment:
+    """The intent of the booking, the same on a repeat. Raises HoldExpired, NotPending, AmountMismatch.
+
+    With `retry_declined` a declined card does not end the booking: others may be tried until the hold runs out.
+    """
     # What costs nothing is confirmed here, or its theatre is asked: a repeat finds it so.
     if booking.amount or not (booking.status == "confirmed" or booking.at_partner):
         booking.require_payable(inventory.now())
@@ -27,7 +32,7 @@ async def prepare_payment(inventory: Inventory, booking: Booking, amount: int, c
         raise AmountMismatch(final_amount=booking.amount, currency=booking.currency)
     if booking.amount == 0:
         return PreparedPayment(await confirm(inventory, booking.id, None), None, None, None, "none")
-    payment = await inventory.payments.create(booking)
+    payment = await inventory.payments.create(booking, retry_declined=retry_declined)
     attached = await inventory.bookings.attach_payment(booking, payment["paymentId"], inventory.now())
     if attached is None:
         raise OtherPayment

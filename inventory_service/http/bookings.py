@@ -354,8 +354,11 @@ async def extend_hold(
 
 
 class PreparePayment(Model):
+    """`retryDeclined`: should a card be declined, the seats stay held as long as they were, for another try."""
+
     final_amount: Minor
     currency: Currency
+    retry_declined: bool = False
 
 
 class PreparedAnswer(Model):
@@ -372,7 +375,9 @@ async def prepare(booking_id: str, body: PreparePayment, request: Request, calle
     """The payment intent of a held booking; the same one on a repeat."""
     inventory = inventory_of(request)
     booking = await read.own_booking(inventory, booking_id, caller)
-    prepared = await prepare_payment(inventory, booking, body.final_amount, body.currency)
+    prepared = await prepare_payment(
+        inventory, booking, body.final_amount, body.currency, retry_declined=body.retry_declined
+    )
     return PreparedAnswer(
         booking_id=booking_id,
         status=prepared.booking.status,

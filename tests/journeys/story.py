@@ -117,8 +117,8 @@ class Story:
         path = f"/api/v1/showtimes/{showtime_id}/seats/reserve"
         return await self.call("POST", path, 201, json={"seatIds": seat_ids}, headers=headers)
 
-    async def prepare(self, booking: Json, buyer: dict[str, str]) -> Json:
-        body = {"finalAmount": booking["finalAmount"], "currency": booking["currency"]}
+    async def prepare(self, booking: Json, buyer: dict[str, str], **more: Any) -> Json:
+        body = {"finalAmount": booking["finalAmount"], "currency": booking["currency"], **more}
         return await self.call(
             "POST", f"/api/v1/bookings/{booking['bookingId']}/preparePayment", 200, json=body, headers=buyer
         )

@@ -83,6 +83,19 @@ async def test_a_declined_card_gives_the_seats_back(story: Story) -> None:
     assert (await story.seats(show["showtimeId"]))["C1"] == "available"
 
 
+async def test_who_may_try_again_keeps_the_seats_after_a_decline_and_pays_with_another_card(story: Story) -> None:
+    show = await story.showtime()
+    buyer = await story.guest()
+    booking = await story.hold(show["showtimeId"], ["C1"], buyer)
+    intent = await story.prepare(booking, buyer, retryDeclined=True)
+    assert (await story.pay(intent, "pm_card_chargeDeclined")).status_code == 402
+    path = f"/api/v1/payments/{intent['paymentId']}"
+    await eventually(lambda: story.call("GET", path, headers=buyer), until=lambda payment: payment["failure"])
+    assert (await story.booking(booking["bookingId"], buyer))["status"] == "pending"
+    assert (await story.pay(intent)).status_code == 200
+    await story.becomes(booking, "confirmed", buyer)
+
+
 async def test_a_hold_that_is_given_back_can_not_be_paid_any_more(story: Story) -> None:
     show = await story.showtime()
     buyer = await story.guest()

@@ -35,6 +35,17 @@ async def test_preparing_gives_the_intent_and_a_repeat_the_same(stage: Stage) ->
     assert (await stage.document(booking_id))["paymentId"] == body["paymentId"]
 
 
+@pytest.mark.parametrize(("asked", "told"), [({}, False), ({"retryDeclined": True}, True)])
+async def test_the_buyer_says_whether_a_declined_card_may_be_followed_by_another(
+    stage: Stage, asked: dict[str, bool], told: bool
+) -> None:
+    owner = stage.buyer()
+    booking_id = await stage.hold(await stage.open(), "A1", buyer=owner)
+    body = {"finalAmount": 2_650, "currency": "EUR", **asked}
+    assert (await owner.post(f"/bookings/{booking_id}/preparePayment", body)).status_code == 200
+    assert stage.near.payments[booking_id]["retryDeclined"] is told
+
+
 @pytest.mark.parametrize(("amount", "currency"), [(2_649, "EUR"), (2_651, "EUR"), (0, "EUR"), (2_650, "USD")])
 async def test_another_amount_than_the_bookings_is_409(stage: Stage, amount: int, currency: str) -> None:
     booking_id = await stage.hold(await stage.open(), "A1")

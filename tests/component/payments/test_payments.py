@@ -133,6 +133,32 @@ async def test_a_declined_card_fails_the_payment_and_its_intent_can_not_succeed_
     assert (await house.get(payment["paymentId"]))["status"] == "failed"
 
 
+async def test_after_a_decline_that_may_be_tried_again_another_card_pays(house: House) -> None:
+    payment = await house.open(retryDeclined=True)
+    assert (await house.confirm(payment, "pm_card_chargeDeclinedInsufficientFunds")).status_code == 402
+    declined = await house.until(payment, lambda it: it["failure"] == "insufficient_funds")
+    assert (declined["status"], declined["cancelling"]) == ("pending", False)
+    asked = (await house.confirm(payment, "pm_card_authenticationRequired")).json()
+    await house.sandbox.post(asked["next_action"]["redirect_to_url"]["url"], data={"outcome": "failure"})
+    await house.until(payment, lambda it: it["failure"] == "payment_intent_authentication_failure")
+    assert (await house.confirm(payment)).status_code == 200
+    paid = await house.until(payment, lambda it: it["status"] == "completed")
+    assert paid["failure"] is None
+    assert await house.events_of(payment, 2) == ["PaymentRequested", "PaymentSucceeded"]
+
+
+async def test_a_declined_payment_that_may_be_tried_again_ends_when_it_is_cancelled(house: House) -> None:
+    payment = await house.open(retryDeclined=True)
+    await house.confirm(payment, "pm_card_chargeDeclined")
+    await house.until(payment, lambda it: it["failure"])
+    answer = await house.api.post(
+        f"/api/v1/payments/{payment['paymentId']}/cancel", headers=house.mint.headers("service")
+    )
+    assert answer.json()["status"] == "cancelled"
+    assert (await house.confirm(payment)).status_code == 400
+    assert await house.events_of(payment, 2) == ["PaymentRequested", "PaymentFailed"]
+
+
 async def test_three_d_secure_completes_only_after_the_buyers_step(house: House) -> None:
     payment = await house.open()
     asked = await house.confirm(payment, "pm_card_authenticationRequired")

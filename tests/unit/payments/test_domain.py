@@ -92,6 +92,23 @@ def test_a_decline_asks_for_the_intent_to_be_cancelled_and_a_cancellation_settle
     assert settled.learn(CANCEL, NOW) is None
 
 
+def test_a_decline_that_may_be_tried_again_is_noted_once_and_ends_nothing() -> None:
+    report = IntentReport("pi_1", "failed", failure="card_declined")
+    change = payment(NOW, retry_declined=True).learn(report, NOW)
+    assert change is not None
+    assert (change.payment.status, change.payment.failure, change.happened) == ("pending", "card_declined", ())
+    assert not change.payment.cancel_intent
+    assert change.payment.learn(report, NOW) is None
+    paid = after(change.payment, SUCCESS)
+    assert (paid.status, paid.failure) == ("completed", None)
+    assert paid.learn(report, NOW) is None
+
+
+@pytest.mark.parametrize("order", list(permutations([DECLINE, CANCEL, DECLINE])))
+def test_a_payment_that_may_be_tried_again_ends_with_its_intent(order: tuple[Report, ...]) -> None:
+    assert after(payment(NOW, retry_declined=True, cancel_intent=True), *order).status == "cancelled"
+
+
 def test_a_success_over_another_sum_is_refused() -> None:
     for report in (
         IntentReport("pi_1", "succeeded", amount=999),
