@@ -8,7 +8,7 @@ from datetime import datetime
 from bson.int64 import Int64
 
 from inventory_service.domain.booking import Booking
-from inventory_service.store.bookings import booking_document
+from inventory_service.store.booking_document import booking_document
 from service_kit.mongo import Database
 
 # Of 64 bits only half are used, so that none is the sign.

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from inventory_service.domain.booking import Booking
-from inventory_service.store.bookings import booking_document
+from inventory_service.store.booking_document import booking_document
 from service_kit.mongo import Database
 
 # Updates of one document get in each other's way in the server: with more than so many at once there are fewer holds.

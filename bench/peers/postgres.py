@@ -10,7 +10,7 @@ import asyncpg
 from pydantic_core import to_json
 
 from inventory_service.domain.booking import Booking
-from inventory_service.store.bookings import booking_document
+from inventory_service.store.booking_document import booking_document
 
 # The best of 8 to 64: with more of them more share a flush of the log, with fewer there is less switching to and fro.
 CONNECTIONS = 48

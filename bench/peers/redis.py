@@ -10,7 +10,7 @@ from pydantic_core import to_json
 from redis.asyncio import ConnectionPool, Redis
 
 from inventory_service.domain.booking import Booking
-from inventory_service.store.bookings import booking_document
+from inventory_service.store.booking_document import booking_document
 
 # One for each request under way. Sharing fewer was slower, and so was the newer protocol.
 CONNECTIONS = 1_000

@@ -20,7 +20,7 @@ from inventory_service.handlers.attempts import ATTEMPTS, Contended
 from inventory_service.handlers.cancel import cancel, in_full, nothing
 from inventory_service.handlers.context import Inventory, new_refund
 from inventory_service.handlers.other_seats import as_marked, find_other
-from inventory_service.store.bookings import partner_document
+from inventory_service.store.booking_document import partner_document
 from service_kit.ids import new_id
 from service_kit.logs import get_logger
 

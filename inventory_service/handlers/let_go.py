@@ -7,7 +7,7 @@ from inventory_service.domain.booking import Booking
 from inventory_service.domain.partner import Partner
 from inventory_service.domain.seat_map import Mark, SeatMap
 from inventory_service.handlers.context import Inventory, new_refund
-from inventory_service.store.bookings import partner_document
+from inventory_service.store.booking_document import partner_document
 from messaging.events import BookingStatus
 from service_kit.ids import new_id
 

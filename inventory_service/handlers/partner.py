@@ -13,7 +13,7 @@ from inventory_service.domain.seat_map import Mark
 from inventory_service.handlers.attempts import ATTEMPTS, Contended
 from inventory_service.handlers.cancel import cancel
 from inventory_service.handlers.context import Inventory
-from inventory_service.store.bookings import partner_document
+from inventory_service.store.booking_document import partner_document
 
 
 async def partner_confirmed(inventory: Inventory, booking_id: str, ticket_ids: Mapping[str, str]) -> Booking:

@@ -8,22 +8,18 @@ from typing import Any
 from pymongo import ASCENDING, DESCENDING, ReturnDocument, UpdateOne
 from pymongo.asynchronous.collection import AsyncCollection
 
-from inventory_service.domain.booking import NO_POLICY, Booking
-from inventory_service.domain.layout import LayoutKey
+from inventory_service.domain.booking import Booking
 from inventory_service.domain.money import BookingMoney
 from inventory_service.domain.partner import Partner
-from inventory_service.domain.refunds import Leaving, Part
-from messaging.events import BookingStatus, RefundPolicy
+from inventory_service.domain.refunds import Leaving
+from inventory_service.store.booking_document import MONEY, booking_document, booking_from, money_from, partner_document
+from messaging.events import BookingStatus
 from messaging.outbox import ensure_outbox_index
 from service_kit.errors import Unavailable
 from service_kit.lanes import Lane
 from service_kit.mongo import Document, insert_new
 from service_kit.together import Readings, Updates
 
-MONEY = [
-    *("status", "amount", "parts", "currency", "paymentId", "refund", "refunded", "kept"),
-    *("partner", "heldUntil", "updatedAt"),
-]
 BATCH = 256
 WAITING = 10_000
 
@@ -32,7 +28,7 @@ class Bookings:
     def __init__(self, collection: AsyncCollection[Document]) -> None:
         self.collection = collection
         self._inserts: Lane[Document, bool] = Lane(self._insert_all, batch=BATCH, waiting=WAITING)
-        self._readings = Readings(collection, {"outbox": 0}, _from_document)
+        self._readings = Readings(collection, {"outbox": 0}, booking_from)
         self._updates = Updates(collection)
 
     async def prepare(self) -> None:
@@ -77,7 +73,7 @@ class Bookings:
     async def some(self, booking_ids: Sequence[str]) -> list[Booking]:
         """Those of these bookings that there are."""
         cursor = self.collection.find({"_id": {"$in": list(booking_ids)}}, {"outbox": 0})
-        return [_from_document(document) async for document in cursor]
+        return [booking_from(document) async for document in cursor]
 
     async def versions(self, booking_ids: Sequence[str]) -> dict[str, int]:
         found = self.collection.find({"_id": {"$in": list(booking_ids)}}, {"version": 1})
@@ -92,7 +88,7 @@ class Bookings:
         cursor = self.collection.find(
             condition, {"outbox": 0}, sort=[("createdAt", DESCENDING), ("_id", DESCENDING)], limit=limit
         )
-        return [_from_document(document) async for document in cursor]
+        return [booking_from(document) async for document in cursor]
 
     async def of_showtime(
         self,
@@ -108,19 +104,19 @@ class Bookings:
         if user_id is not None:
             condition["userId"] = user_id
         cursor = self.collection.find(condition, {"outbox": 0}, sort=[("_id", ASCENDING)], limit=limit)
-        return [_from_document(found) async for found in cursor]
+        return [booking_from(found) async for found in cursor]
 
     async def concerned(self, showtime_ids: Sequence[str], booking_ids: Sequence[str]) -> list[Booking]:
         """Bookings of these showtimes that ought to have seats, and these bookings whatever their state."""
         waiting_or_sold = {"showtimeId": {"$in": list(showtime_ids)}, "status": {"$in": ["pending", "confirmed"]}}
         condition = {"$or": [waiting_or_sold, {"_id": {"$in": list(booking_ids)}}]}
-        return [_from_document(document) async for document in self.collection.find(condition, {"outbox": 0})]
+        return [booking_from(document) async for document in self.collection.find(condition, {"outbox": 0})]
 
     async def owning(self, showtime_id: str, sold: Sequence[str], booking_ids: Sequence[str]) -> list[Booking]:
         """Confirmed bookings with one of these seats of the showtime, and these bookings whatever their state."""
         confirmed = {"showtimeId": showtime_id, "status": "confirmed", "seatIds": {"$in": list(sold)}}
         condition = {"$or": [confirmed, {"_id": {"$in": list(booking_ids)}}]}
-        return [_from_document(document) async for document in self.collection.find(condition, {"outbox": 0})]
+        return [booking_from(document) async for document in self.collection.find(condition, {"outbox": 0})]
 
     async def showtimes_without(self, seat_maps: str) -> list[str]:
         """Showtimes of bookings that the collection of seat maps does not know."""
@@ -136,11 +132,11 @@ class Bookings:
         """What cost something, by id, after one."""
         condition = {"_id": {"$gt": after}, "$or": [{"amount": {"$gt": 0}}, {"parts": {"$exists": True}}]}
         cursor = self.collection.find(condition, MONEY, sort=[("_id", ASCENDING)], limit=limit)
-        return [_money(document) async for document in cursor]
+        return [money_from(document) async for document in cursor]
 
     async def money_of(self, booking_ids: Sequence[str]) -> list[BookingMoney]:
         cursor = self.collection.find({"_id": {"$in": list(booking_ids)}}, MONEY)
-        return [_money(document) async for document in cursor]
+        return [money_from(document) async for document in cursor]
 
     async def lagging(self, before: datetime, limit: int) -> list[Booking]:
         """Bookings that wait for their payment although their hold ran out before that moment."""
@@ -150,19 +146,19 @@ class Bookings:
             sort=[("heldUntil", ASCENDING)],
             limit=limit,
         )
-        return [_from_document(document) async for document in cursor]
+        return [booking_from(document) async for document in cursor]
 
     async def half_left(self, before: datetime, limit: int) -> list[Booking]:
         condition = {"leaving": {"$exists": True}, "updatedAt": {"$lt": before}}
         cursor = self.collection.find(condition, {"outbox": 0}, limit=limit)
-        return [_from_document(document) async for document in cursor]
+        return [booking_from(document) async for document in cursor]
 
     async def half_let_go(self, before: datetime, limit: int) -> list[Booking]:
         """Those that their partner theatre has not confirmed, and whose end was begun before that moment."""
         cursor = self.collection.find(
             {"partner.ending": {"$type": "string"}, "updatedAt": {"$lt": before}}, {"outbox": 0}, limit=limit
         )
-        return [_from_document(document) async for document in cursor]
+        return [booking_from(document) async for document in cursor]
 
     async def become(
         self, booking: Booking, status: BookingStatus, now: datetime, *, events: Sequence[Document] = (), **values: Any
@@ -249,7 +245,7 @@ class Bookings:
             "$or": [{"startsAt": {"$ne": starts_at}}, {"movedTo": {"$exists": True}}],
         }
         cursor = self.collection.find(condition, {"outbox": 0}, sort=[("_id", ASCENDING)], limit=limit)
-        return [_from_document(found) async for found in cursor]
+        return [booking_from(found) async for found in cursor]
 
     async def tell_move(
         self, booking: Booking, starts_at: datetime, events: Sequence[Document], now: datetime
@@ -330,7 +326,7 @@ class Bookings:
         found = await self.collection.find_one_and_update(
             condition, update, {"outbox": 0}, return_document=ReturnDocument.AFTER
         )
-        return _from_document(found) if found else None
+        return booking_from(found) if found else None
 
 
 def _becoming(
@@ -343,120 +339,3 @@ def _becoming(
         "$inc": {"version": 1},
         "$push": {"outbox": {"$each": list(events)}},
     }
-
-
-def booking_document(booking: Booking) -> Document:
-    """A new booking as it is kept; its outbox is made with its first event."""
-    document: Document = {
-        "_id": booking.id,
-        "version": booking.version,
-        "status": booking.status,
-        "showtimeId": booking.showtime_id,
-        "eventId": booking.event_id,
-        "venueId": booking.venue_id,
-        "userId": booking.user_id,
-        "layout": {"hallId": booking.layout.hall_id, "version": booking.layout.version},
-        "seatIds": booking.seat_ids,
-        "price": booking.price,
-        "amount": booking.amount,
-        "currency": booking.currency,
-        "createdAt": booking.created_at,
-        "updatedAt": booking.updated_at,
-        "heldUntil": booking.held_until,
-        "extensions": booking.extensions,
-    }
-    if booking.channel:
-        document["channel"] = booking.channel
-    if booking.holder_keys:
-        document["holderKeys"] = list(booking.holder_keys)
-    if booking.partner:
-        document["partner"] = partner_document(booking.partner)
-    if booking.starts_at:
-        document["startsAt"] = booking.starts_at
-    if booking.policy.rules or booking.policy.keep_fee:
-        document["policy"] = booking.policy.model_dump()
-    if booking.code_uses:
-        document["codeUses"] = list(booking.code_uses)
-    if booking.accept_other:
-        document["acceptOther"] = True
-    return document
-
-
-def _from_document(document: Document) -> Booking:
-    return Booking(
-        id=document["_id"],
-        version=document["version"],
-        status=document["status"],
-        showtime_id=document["showtimeId"],
-        event_id=document["eventId"],
-        venue_id=document["venueId"],
-        user_id=document["userId"],
-        layout=LayoutKey(document["layout"]["hallId"], document["layout"]["version"]),
-        seat_ids=document["seatIds"],
-        price=document["price"],
-        amount=document["amount"],
-        currency=document["currency"],
-        created_at=document["createdAt"],
-        updated_at=document["updatedAt"],
-        held_until=document["heldUntil"],
-        extensions=document["extensions"],
-        payment_id=document.get("paymentId"),
-        refund=document.get("refund"),
-        refunded=document.get("refunded", 0),
-        kept=document.get("kept"),
-        unpaid=document.get("unpaid", False),
-        leaving=Leaving(**document["leaving"]) if "leaving" in document else None,
-        parts=[Part(**part) for part in document.get("parts", ())],
-        scanned_at=document.get("scannedAt"),
-        channel=document.get("channel"),
-        holder_keys=document.get("holderKeys", ()),
-        policy=RefundPolicy(**document["policy"]) if "policy" in document else NO_POLICY,
-        starts_at=document.get("startsAt"),
-        moved_to=document.get("movedTo"),
-        code_uses=document.get("codeUses", ()),
-        accept_other=document.get("acceptOther", False),
-        seats_changed=document.get("seatsChanged"),
-        partner=_partner_from(document.get("partner")),
-    )
-
-
-def partner_document(partner: Partner) -> Document:
-    """Tickets as a list: a seat's id may have dots, which the name of a field should not."""
-    return {
-        "id": partner.id,
-        "state": partner.state,
-        "deadline": partner.deadline,
-        "tickets": [{"seatId": seat_id, "ticketId": ticket} for seat_id, ticket in partner.ticket_ids.items()],
-        "reason": partner.reason,
-        "ending": partner.ending,
-    }
-
-
-def _partner_from(document: Document | None) -> Partner | None:
-    if document is None:
-        return None
-    tickets = {ticket["seatId"]: ticket["ticketId"] for ticket in document["tickets"]}
-    return Partner(
-        document["id"], document["state"], document["deadline"], tickets, document["reason"], document["ending"]
-    )
-
-
-def _money(document: Document) -> BookingMoney:
-    refund, parts, partner = document.get("refund"), document.get("parts", ()), document.get("partner")
-    asked = {part["refund_id"]: part["refund"] for part in parts if part["refund"]}
-    if refund:
-        asked[refund["refund_id"]] = refund["amount"]
-    return BookingMoney(
-        id=document["_id"],
-        status=document["status"],
-        paid=document["amount"] + sum(part["value"] for part in parts),
-        currency=document["currency"],
-        payment_id=document.get("paymentId"),
-        asked=asked,
-        refunded=document.get("refunded", 0),
-        # Once it has ended, that is all: of the parts that it gave up before, too.
-        kept=document["kept"] if "kept" in document else sum(part["value"] - part["refund"] for part in parts),
-        held_until=document["heldUntil"],
-        updated_at=document["updatedAt"],
-        waits_until=partner["deadline"] if partner and partner["state"] == "asked" else None,
-    )
