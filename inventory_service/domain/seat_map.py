@@ -8,9 +8,10 @@ document has caught up with what became of it:
     (booked, tidied) ──cancel──▶ released mark, bits cleared ──(booking cancelled)──▶ tidied
 
 Every step is one conditional update that matches the entry it starts from, so a step can be repeated after a crash, and
-a late step of an old owner can't touch the next owner's seats. `unbooked` counts how often booked seats were released:
-the two steps that start with no entry (cancelling a tidied booking, taking seats again for a late payment) match it,
-because only an unbooking in between could make them act on a past that no longer holds.
+a late step of an old owner can't touch the next owner's seats. `unbookings` counts how often booked seats were
+released: the two steps that start with no entry (cancelling a tidied booking, taking seats again for a late payment)
+match it, because only an unbooking of the same booking in between could make them act on a past that no longer holds.
+It counts by a hash of the booking, so that people who cancel at the same time don't get in each other's way.
 """
 
 from collections.abc import Iterable, Mapping
@@ -144,7 +145,7 @@ class SeatMap:
     taken: int
     booked: int
     holds: dict[str, Hold]
-    unbooked: int
+    unbookings: Mapping[str, int]
     blocks: tuple[Block, ...] = ()
     block_version: int = 0
     next_expiry: datetime | None = None

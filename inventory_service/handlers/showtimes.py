@@ -35,7 +35,7 @@ async def _opening(inventory: Inventory, state: ShowtimeState) -> dict[str, Any]
     layout = await inventory.layout(state)
     now = inventory.now()
     key = inventory.layout_key(state)
-    empty = SeatMap(state.showtime_id, 1, "open", state.starts_at, now, key, state.version, 0, 0, {}, 0)
+    empty = SeatMap(state.showtime_id, 1, "open", state.starts_at, now, key, state.version, 0, 0, {}, {})
     return outbox_entry(
         new_event(
             "SeatMapOpened",

@@ -4,7 +4,7 @@
       taken: [long…], booked: [long…]            32 seats a word
       holds: { bucket: { bookingId: { until, seats: { word: bits } } } }      marks: mark and payment in place of until
       blocks: { blockId: { seats: { word: bits }, channel, code, reason, madeAt } }, blockVersion
-      unbooked, nextExpiry, pausedUntil, dirty, updatedAt, outbox: […] }
+      unbookings: { bucket: times }, nextExpiry, pausedUntil, dirty, updatedAt, outbox: […] }
 
 MongoDB looks for a field by walking over those before it. In 256 buckets a hold is found in a few steps among tens of
 thousands, and a batch of holds does not cost the square of their number. An entry is kept small (about 85 bytes), for
@@ -53,7 +53,7 @@ def empty_map(showtime: ShowtimeState, event: Document, now: datetime) -> Docume
         "holds": {},
         "blocks": {},
         "blockVersion": 0,
-        "unbooked": 0,
+        "unbookings": {},
         "updatedAt": now,
         "outbox": [event],
     }
@@ -71,7 +71,7 @@ def seat_map_from(document: Document) -> SeatMap:
         taken=from_words(document["taken"]),
         booked=from_words(document["booked"]),
         holds=holds_from(document),
-        unbooked=document["unbooked"],
+        unbookings=document.get("unbookings", {}),
         blocks=blocks_from(document),
         block_version=document["blockVersion"],
         next_expiry=document.get("nextExpiry"),
@@ -143,7 +143,22 @@ def blocks_as_in(seat_map: SeatMap, now: datetime) -> Document:
 
 def entry_of(booking_id: str) -> str:
     """Where the entry of a booking is."""
-    return f"holds.{zlib.crc32(booking_id.encode()) % BUCKETS}.{booking_id}"
+    return f"holds.{_bucket(booking_id)}.{booking_id}"
+
+
+def unbookings_of(booking_id: str) -> str:
+    """Where it is counted how often bookings like this one gave up booked seats."""
+    return f"unbookings.{_bucket(booking_id)}"
+
+
+def none_unbooked_since(seat_map: SeatMap, booking_id: str) -> Document:
+    """The condition that this booking has given up no booked seats since the reading."""
+    times = seat_map.unbookings.get(_bucket(booking_id))
+    return {unbookings_of(booking_id): times if times is not None else {"$exists": False}}
+
+
+def _bucket(booking_id: str) -> str:
+    return str(zlib.crc32(booking_id.encode()) % BUCKETS)
 
 
 def hold_document(hold: Hold) -> Document:

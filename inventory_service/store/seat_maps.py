@@ -31,10 +31,12 @@ from inventory_service.store.seat_map_document import (
     glance_from,
     hold_document,
     holds_from,
+    none_unbooked_since,
     seat_map_from,
     set_mark,
     sparse,
     still_as,
+    unbookings_of,
     under,
     union,
     unpaused,
@@ -317,7 +319,7 @@ class SeatMaps:
             **under(seat_map.layout),
             **unpaused(now),
             "blockVersion": seat_map.block_version,
-            "unbooked": seat_map.unbooked,
+            **none_unbooked_since(seat_map, booked.booking_id),
             entry_of(booked.booking_id): {"$exists": False},
             **all_clear("taken", booked.mask & ~freed),
             **still_as(evicted),
@@ -327,19 +329,19 @@ class SeatMaps:
         return await self._apply(condition, update)
 
     async def unbook(self, seat_map: SeatMap, released: Hold, now: datetime) -> bool:
-        """Give back booked seats; the released mark stays until `tidy`."""
+        """Give back booked seats; the released mark stays until `tidy`. False as in `book`."""
         entry = seat_map.holds.get(released.booking_id)
         condition = {
             "_id": seat_map.showtime_id,
             **under(seat_map.layout),
             **unpaused(now),
-            "unbooked": seat_map.unbooked,
+            **none_unbooked_since(seat_map, released.booking_id),
             **(still_as([entry]) if entry else {entry_of(released.booking_id): {"$exists": False}}),
         }
         update = self._change(now, taken=(0, released.mask), booked=(0, released.mask))
-        update["$inc"]["unbooked"] = 1
+        update["$inc"][unbookings_of(released.booking_id)] = 1
         update |= set_mark(update, released, now)
-        return await self._apply(condition, update)
+        return await self._updates.apply(condition, update)
 
     async def tidy(self, showtime_id: str, booking_id: str, mark: Mark, mask: int | None = None) -> None:
         """Remove a mark, now that the booking says the same.
@@ -351,7 +353,7 @@ class SeatMaps:
         condition: Document = {"_id": showtime_id, f"{entry}.mark": mark.value}
         if mask is not None:
             condition[f"{entry}.seats"] = sparse(mask)
-        await self.collection.update_one(condition, {"$unset": {entry: ""}})
+        await self._updates.apply(condition, {"$unset": {entry: ""}})
 
     # --- another layout ----------------------------------------------------------------------------------------------
 

@@ -66,6 +66,28 @@ async def test_two_processes_race_for_the_same_seats_and_each_seat_has_one_owner
     await stage.sound()
 
 
+async def test_fifty_people_who_cancel_at_once_are_all_served_and_paid_back_once(
+    stage: Stage, settings: Settings, shared_clock: ManualClock
+) -> None:
+    showtime = await stage.open()
+    buyers = [stage.buyer() for _ in range(50)]
+    bought = [await stage.bought(showtime, seat, buyer=who) for who, seat in zip(buyers, ALL_SEATS, strict=False)]
+    async with running(create_app(settings, shared_clock)) as other:
+        processes = [stage.client, other]
+
+        async def cancel(number: int) -> httpx2.Response:
+            who, (booking_id, _) = buyers[number % 50], bought[number % 50]
+            one = stage.buyer(subject=who.subject, client=processes[number // 50])
+            return await one.put(f"/bookings/{booking_id}/cancel")
+
+        answers = await asyncio.gather(*map(cancel, range(100)))
+    assert Counter(answer.status_code for answer in answers) == {200: 100}
+    assert await stage.taken(showtime) == {}
+    for booking_id, _ in bought:
+        assert len(await stage.events(booking_id, "RefundRequested")) == 1
+    await stage.sound()
+
+
 async def test_a_key_sent_twice_at_once_makes_one_booking(stage: Stage) -> None:
     showtime, ann = await stage.open(), stage.buyer()
     answers = await asyncio.gather(*(ann.reserve(showtime, "A1", key="mine") for _ in range(10)))
