@@ -8,10 +8,10 @@ document has caught up with what became of it:
     (booked, tidied) ──cancel──▶ released mark, bits cleared ──(booking cancelled)──▶ tidied
 
 Every step is one conditional update that matches the entry it starts from, so a step can be repeated after a crash, and
-a late step of an old owner can't touch the next owner's seats. `unbookings` counts how often booked seats were
-released: the two steps that start with no entry (cancelling a tidied booking, taking seats again for a late payment)
-match it, because only an unbooking of the same booking in between could make them act on a past that no longer holds.
-It counts by a hash of the booking, so that people who cancel at the same time don't get in each other's way.
+a late step of an old owner can't touch the next owner's seats. Two steps start with no entry: cancelling a tidied
+booking, and taking seats again for a late payment. `turns` counts them, and both match it: only such a step for the
+same booking in between could make them act on a past that no longer holds. It counts by a hash of the booking, so that
+people who cancel at the same time don't get in each other's way.
 """
 
 from collections.abc import Iterable, Mapping
@@ -132,6 +132,27 @@ class Glance:
 
 
 @dataclass(frozen=True, slots=True)
+class Standing:
+    """How one booking stands in the map of its showtime: its entry, if it has one, and what its next step asks for.
+
+    It costs the same however many others hold seats. What is free it can't tell. `turns` as in the map, of bookings
+    like this one.
+    """
+
+    showtime_id: str
+    status: str
+    starts_at: datetime
+    layout: LayoutKey
+    booking_id: str
+    entry: Hold | None
+    turns: int | None
+    paused_until: datetime | None = None
+
+    def paused(self, now: datetime) -> bool:
+        return _later(self.paused_until, now)
+
+
+@dataclass(frozen=True, slots=True)
 class SeatMap:
     """One reading of a seat map document."""
 
@@ -145,7 +166,7 @@ class SeatMap:
     taken: int
     booked: int
     holds: dict[str, Hold]
-    unbookings: Mapping[str, int]
+    turns: Mapping[str, int]
     blocks: tuple[Block, ...] = ()
     block_version: int = 0
     next_expiry: datetime | None = None

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from inventory_service.domain.booking import Booking
 from inventory_service.domain.refunds import IN_FULL, Leaving
-from inventory_service.domain.seat_map import Hold, Mark, SeatMap
+from inventory_service.domain.seat_map import Mark, Standing
 from inventory_service.handlers.attempts import ATTEMPTS, Contended
 from inventory_service.handlers.context import Inventory
 from inventory_service.handlers.leave import leave
@@ -44,15 +44,15 @@ async def cancel(
     Raises NotCancellable for a scanned ticket, where that is asked for.
     """
     for _ in range(ATTEMPTS):
-        seat_map = await inventory.resting_map(booking.showtime_id)
+        standing = await inventory.standing(booking)
         booking = await inventory.booking(booking.id)  # after the map: what is tidied there is settled here
-        entry = seat_map.holds.get(booking.id)
+        entry = standing.entry
         match booking.status:
             case "pending":
-                done = await _give_up(inventory, seat_map, booking, reason, due)
+                done = await _give_up(inventory, standing, booking, reason, due)
             case "confirmed":
                 wanted = Leaving(booking.seat_ids, due(booking), new_id(), reason)
-                done = await leave(inventory, seat_map, booking, wanted, unless_scanned=unless_scanned)
+                done = await leave(inventory, standing, booking, wanted, unless_scanned=unless_scanned)
             case _:
                 if entry and entry.mark is Mark.RELEASED:
                     await inventory.seat_maps.tidy(booking.showtime_id, booking.id, Mark.RELEASED, entry.mask)
@@ -62,26 +62,26 @@ async def cancel(
     raise Contended
 
 
-async def _give_up(inventory: Inventory, seat_map: SeatMap, booking: Booking, reason: str, due: Due) -> Booking | None:
+async def _give_up(inventory: Inventory, standing: Standing, booking: Booking, reason: str, due: Due) -> Booking | None:
     """Cancel a pending booking; None where the next look must decide.
 
     Its seats may be booked already, by a confirmation that is under way or was cut short: that is finished first, so
     that what follows is the cancelling of a confirmed booking. Unless the money is back: then the seats are too.
     """
-    entry = seat_map.holds.get(booking.id)
+    entry = standing.entry
     if booking.partner and (booking.at_partner or (entry and entry.mark is Mark.BOOKED)):
-        return await let_go(inventory, seat_map, booking, booking.partner, reason, refund=due(booking))
+        return await let_go(inventory, standing, booking, booking.partner, reason, refund=due(booking))
     if entry is None or entry.mark is Mark.HOLD:
-        return await _release(inventory, seat_map, booking, entry, "cancelled")
+        return await _release(inventory, standing, booking, "cancelled")
     if entry.mark is Mark.BOOKED and not booking.money_back:
-        values = await as_marked(inventory, seat_map, booking, entry)
+        values = await as_marked(inventory, standing.layout, booking, entry)
         if entry.payment_id:
             values["paymentId"] = entry.payment_id
         await inventory.settle(booking, "confirmed", ["BookingConfirmed"], **values)
         return None
     if entry.mark is Mark.BOOKED:
         released = replace(entry, mark=Mark.RELEASED)
-        await inventory.seat_maps.unbook(seat_map, released, inventory.now())
+        await inventory.seat_maps.unbook(standing, released, inventory.now())
         return None
     return await inventory.settle(booking, "cancelled", ["BookingCancelled", "SeatsReleased"])
 
@@ -101,22 +101,19 @@ async def _fail(inventory: Inventory, booking_id: str, payment_id: str | None) -
             return await inventory.bookings.note_unpaid(booking, inventory.now()) or booking
         if booking.status != "pending" or (payment_id and booking.payment_id not in {None, payment_id}):
             return booking
-        seat_map = await inventory.resting_map(booking.showtime_id)
-        entry = seat_map.holds.get(booking_id)
-        if entry and entry.mark is not Mark.HOLD:
+        standing = await inventory.standing(booking)
+        if standing.entry and standing.entry.mark is not Mark.HOLD:
             return booking  # money had come, and what it led to is being finished
-        done = await _release(inventory, seat_map, booking, entry, "failed")
+        done = await _release(inventory, standing, booking, "failed")
         if done:
             return done
     raise Contended
 
 
-async def _release(
-    inventory: Inventory, seat_map: SeatMap, booking: Booking, entry: Hold | None, status: BookingStatus
-) -> Booking | None:
+async def _release(inventory: Inventory, standing: Standing, booking: Booking, status: BookingStatus) -> Booking | None:
     """Give up a hold, then tell the booking; None when something changed in between (a payment may have come)."""
-    release = inventory.seat_maps.release
-    if entry and not await release(booking.showtime_id, seat_map.layout, [entry], inventory.now()):
+    release, entry = inventory.seat_maps.release, standing.entry
+    if entry and not await release(booking.showtime_id, standing.layout, [entry], inventory.now()):
         return None
     return await inventory.settle(booking, status, [RELEASED_EVENTS[status], "SeatsReleased"])
 

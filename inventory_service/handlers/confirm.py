@@ -15,7 +15,7 @@ from typing import Any
 from inventory_service.domain.booking import Booking, OtherPayment
 from inventory_service.domain.layout import UnknownSeats
 from inventory_service.domain.partner import Partner
-from inventory_service.domain.seat_map import Hold, Mark, SeatMap
+from inventory_service.domain.seat_map import Hold, Mark, SeatMap, Standing
 from inventory_service.handlers.attempts import ATTEMPTS, Contended
 from inventory_service.handlers.cancel import cancel, in_full, nothing
 from inventory_service.handlers.context import Inventory, new_refund
@@ -40,65 +40,74 @@ async def confirm(inventory: Inventory, booking_id: str, payment_id: str | None)
 async def _confirm_once(inventory: Inventory, booking_id: str, payment_id: str | None) -> Booking | None:
     """One try; None when something changed in between."""
     booking = await inventory.booking(booking_id)
-    seat_map = await inventory.resting_map(booking.showtime_id)
+    standing = await inventory.standing(booking)
     booking = await inventory.booking(booking_id)  # after the map: what is tidied there is settled here
     if payment_id and booking.payment_id and booking.payment_id != payment_id:
         raise OtherPayment(payment_id=booking.payment_id)
-    entry = seat_map.holds.get(booking_id)
+    entry = standing.entry
     if booking.status == "confirmed":
         await inventory.tallying.follow(booking)
         await inventory.seat_maps.tidy(booking.showtime_id, booking_id, Mark.BOOKED) if entry else None
     if booking.status == "confirmed" or booking.at_partner:
         return booking
-    called_off = seat_map.status != "open" and (entry is None or entry.mark is Mark.HOLD)
+    called_off = standing.status != "open" and (entry is None or entry.mark is Mark.HOLD)
     if booking.status == "pending" and (called_off or booking.money_back):  # news of a refund may come first
         due = nothing if booking.money_back else in_full
         await cancel(inventory, booking, reason="showtime-cancelled", due=due)
         return None
     if booking.status in {"cancelled", "refunded"} or booking.money_back or booking.turned_down:
-        return await _give_back(inventory, seat_map, booking, entry, payment_id)
+        return await _give_back(inventory, standing, booking, payment_id)
     if entry is None:
-        return await _without_hold(inventory, seat_map, booking, payment_id)
+        return await _without_hold(inventory, booking, payment_id)
     book = inventory.seat_maps.book
-    if entry.mark is Mark.HOLD and not await book(seat_map, entry, payment_id, inventory.now()):
+    if entry.mark is Mark.HOLD and not await book(standing, entry, payment_id, inventory.now()):
         return None
-    return await _settle(inventory, seat_map, booking, entry, payment_id)
+    return await _settle(inventory, standing, booking, entry, payment_id)
 
 
-async def _without_hold(
-    inventory: Inventory, seat_map: SeatMap, booking: Booking, payment_id: str | None
-) -> Booking | None:
+async def _without_hold(inventory: Inventory, booking: Booking, payment_id: str | None) -> Booking | None:
     """Paid after the hold ran out, or while it is being given up."""
     if booking.waiting and booking.held_until > inventory.now():
         # It did not run out: whoever gives it up is about to say so in the booking.
         await inventory.settle(booking, "cancelled", ["BookingCancelled", "SeatsReleased"])
         return None
+    seat_map = await inventory.resting_map(booking.showtime_id)
+    # After the map: whoever takes seats for it at the same time has left his mark, or the booking says so.
+    if booking.id in seat_map.holds or (await inventory.booking(booking.id)).version != booking.version:
+        return None
     mask = await _to_be_had(inventory, seat_map, booking, inventory.now())
     if mask is None:
-        return await _lost(inventory, booking, payment_id)
-    return await _take(inventory, seat_map, booking, mask, payment_id)
+        mask = await find_other(inventory, seat_map, booking)
+    if mask is not None:
+        return await _take(inventory, seat_map, booking, mask, payment_id)
+    if booking.status == "pending" and not await inventory.settle(
+        booking, "expired", ["BookingExpired", "SeatsReleased"]
+    ):
+        return None
+    log.warning("paid_without_seats", booking_id=booking.id, payment_id=payment_id)
+    return await _refund(inventory, booking.id, payment_id, "seats-gone")
 
 
 async def _settle(
-    inventory: Inventory, seat_map: SeatMap, booking: Booking, mark: Hold, payment_id: str | None
+    inventory: Inventory, sight: Standing | SeatMap, booking: Booking, mark: Hold, payment_id: str | None
 ) -> Booking | None:
     """The booked mark is in place: the booking follows, and the mark is tidied."""
-    values = await as_marked(inventory, seat_map, booking, mark)
+    values = await as_marked(inventory, sight.layout, booking, mark)
     if payment_id:
         values["paymentId"] = payment_id
     if booking.partner:
-        return await _ask(inventory, seat_map, booking, booking.partner, values)
+        return await _ask(inventory, sight, booking, booking.partner, values)
     confirmed = await inventory.settle(booking, "confirmed", ["BookingConfirmed"], **values)
     if confirmed:
         await inventory.tallying.follow(confirmed)  # before the mark goes, by which a crash is noticed
         await inventory.seat_maps.tidy(booking.showtime_id, booking.id, Mark.BOOKED)
-        if seat_map.status != "open":  # called off between the mark and the booking
+        if sight.status != "open":  # called off between the mark and the booking
             return await cancel(inventory, confirmed, reason="showtime-cancelled")
     return confirmed
 
 
 async def _ask(
-    inventory: Inventory, seat_map: SeatMap, booking: Booking, partner: Partner, values: dict[str, Any]
+    inventory: Inventory, sight: Standing | SeatMap, booking: Booking, partner: Partner, values: dict[str, Any]
 ) -> Booking | None:
     """Have the partner theatre asked; from this very reading, in which nobody has given the booking up.
 
@@ -111,7 +120,7 @@ async def _ask(
     event = inventory.asking_event(after, asked, await inventory.showtime(booking.showtime_id))
     values |= {"partner": partner_document(asked)}
     waiting = await inventory.bookings.become(booking, "pending", now, events=[event], **values)
-    if waiting and seat_map.status != "open":  # called off between the mark and the booking
+    if waiting and sight.status != "open":  # called off between the mark and the booking
         return await cancel(inventory, waiting, reason="showtime-cancelled")
     return waiting
 
@@ -140,28 +149,14 @@ async def _to_be_had(inventory: Inventory, seat_map: SeatMap, booking: Booking, 
     return mask if seat_map.bookable(now) and not unavailable & mask else None
 
 
-async def _lost(inventory: Inventory, booking: Booking, payment_id: str | None) -> Booking | None:
-    """The seats may be gone: make sure by a fresh reading, then take equal ones or ask for the money back."""
-    seat_map = await inventory.seat_map(booking.showtime_id)
-    if booking.id in seat_map.holds or await _to_be_had(inventory, seat_map, booking, inventory.now()):
-        return None
-    if other := await find_other(inventory, seat_map, booking):
-        return await _take(inventory, seat_map, booking, other, payment_id)
-    if booking.status == "pending" and not await inventory.settle(
-        booking, "expired", ["BookingExpired", "SeatsReleased"]
-    ):
-        return None
-    log.warning("paid_without_seats", booking_id=booking.id, payment_id=payment_id)
-    return await _refund(inventory, booking.id, payment_id, "seats-gone")
-
-
 async def _give_back(
-    inventory: Inventory, seat_map: SeatMap, booking: Booking, entry: Hold | None, payment_id: str | None
+    inventory: Inventory, standing: Standing, booking: Booking, payment_id: str | None
 ) -> Booking | None:
     """Paid for a booking that is over: free what a step cut short may have booked, and return the money."""
+    entry = standing.entry
     if entry and entry.mark is Mark.BOOKED:
         released = Hold(booking.id, Mark.RELEASED, None, entry.mask)
-        await inventory.seat_maps.unbook(seat_map, released, inventory.now())
+        await inventory.seat_maps.unbook(standing, released, inventory.now())
         return None
     if entry and entry.mark is Mark.RELEASED:
         await inventory.seat_maps.tidy(booking.showtime_id, booking.id, Mark.RELEASED, entry.mask)

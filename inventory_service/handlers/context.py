@@ -12,7 +12,7 @@ from inventory_service.config import Settings
 from inventory_service.domain.booking import TRANSITIONS, Booking
 from inventory_service.domain.layout import Layout, LayoutKey
 from inventory_service.domain.partner import Partner
-from inventory_service.domain.seat_map import Hold, SeatMap
+from inventory_service.domain.seat_map import Hold, SeatMap, Standing
 from inventory_service.handlers.attempts import ATTEMPTS, Contended, NotOpenYet
 from inventory_service.handlers.box_office import BoxOffice
 from inventory_service.handlers.code_uses import Tallying
@@ -79,6 +79,17 @@ class Inventory:
         if seat_map is None:
             raise NotOpenYet
         return seat_map
+
+    async def standing(self, booking: Booking) -> Standing:
+        """How a booking stands in the map of its showtime, for who is going to change that. Raises as `resting_map`."""
+        read = partial(self.seat_maps.standing, booking.showtime_id, booking.id)
+        standing = await outlasting_pauses(read, self.clock)
+        if standing is None:
+            await self.showtime(booking.showtime_id)
+            standing = await outlasting_pauses(read, self.clock)
+        if standing is None:
+            raise NotOpenYet
+        return standing
 
     async def resting_map(self, showtime_id: str) -> SeatMap:
         """The same for who is going to change seats: not while they stand still for a move. Raises Contended too."""

@@ -93,8 +93,8 @@ async def _finish(inventory: Inventory, mark: Hold, booking: Booking | None) -> 
 
 async def _catch_up(inventory: Inventory, booking: Booking) -> None:
     """A booking that still waits although its hold's time is over."""
-    seat_map = await inventory.seat_map(booking.showtime_id)
-    hold = seat_map.holds.get(booking.id)
+    standing = await inventory.standing(booking)
+    hold = standing.entry
     now = inventory.now()
     if hold is None:
         await inventory.settle(booking, "expired", ["BookingExpired", "SeatsReleased"])
@@ -102,5 +102,5 @@ async def _catch_up(inventory: Inventory, booking: Booking) -> None:
         await _finish(inventory, hold, booking)
     elif hold.live(now) and hold.until:
         await inventory.bookings.extended(booking, hold.until, now)
-    elif await inventory.seat_maps.release(booking.showtime_id, seat_map.layout, [hold], now):
+    elif await inventory.seat_maps.release(booking.showtime_id, standing.layout, [hold], now):
         await inventory.expire_bookings([hold])

@@ -114,7 +114,7 @@ async def keep(inventory: Inventory, booking: Booking, starts_at: datetime) -> B
 async def _give_back_some(inventory: Inventory, booking: Booking, quote: Quote) -> Booking:
     refund_id = new_id()
     for _ in range(ATTEMPTS):
-        seat_map = await inventory.resting_map(booking.showtime_id)
+        standing = await inventory.standing(booking)
         booking = await inventory.booking(booking.id)
         if _gave_up(booking, quote.seat_ids):
             return booking
@@ -122,7 +122,7 @@ async def _give_back_some(inventory: Inventory, booking: Booking, quote: Quote) 
             raise NotCancellable("The booking has changed meanwhile")
         _, due, rest = _worth(booking, quote.seat_ids, quote.share)
         leaving = Leaving(list(quote.seat_ids), due, refund_id, "cancelled", rest)
-        await leave(inventory, seat_map, booking, leaving, unless_scanned=True)
+        await leave(inventory, standing, booking, leaving, unless_scanned=True)
     raise Contended
 
 

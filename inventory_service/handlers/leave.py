@@ -10,18 +10,18 @@ from typing import Any
 from inventory_service.domain.booking import Booking, NotCancellable
 from inventory_service.domain.pricing import total_of
 from inventory_service.domain.refunds import Leaving, Part
-from inventory_service.domain.seat_map import Hold, Mark, SeatMap
+from inventory_service.domain.seat_map import Hold, Mark, Standing
 from inventory_service.handlers.context import Inventory, new_refund
 
 
 async def leave(
-    inventory: Inventory, seat_map: SeatMap, booking: Booking, wanted: Leaving, *, unless_scanned: bool
+    inventory: Inventory, standing: Standing, booking: Booking, wanted: Leaving, *, unless_scanned: bool
 ) -> Booking | None:
     """The booking without the seats that were leaving it: those `wanted`, or those of a step that was cut short.
 
     None where something changed in between. Raises NotCancellable.
     """
-    entry = seat_map.holds.get(booking.id)
+    entry = standing.entry
     if booking.leaving is None:
         if entry:  # of the confirmation, or of a part that left before
             await inventory.seat_maps.tidy(booking.showtime_id, booking.id, entry.mark, entry.mask)
@@ -34,29 +34,30 @@ async def leave(
         if started is None:
             return None
         booking = started
-    return await _finish(inventory, seat_map, booking, entry)
+    return await _finish(inventory, standing, booking)
 
 
 async def finish_leaving(inventory: Inventory, booking: Booking) -> None:
     """See through what a crash left of a booking some of whose seats were leaving. Nothing where others were faster."""
-    seat_map = await inventory.resting_map(booking.showtime_id)
+    standing = await inventory.standing(booking)
     booking = await inventory.booking(booking.id)
-    entry = seat_map.holds.get(booking.id)
+    entry = standing.entry
     if booking.leaving:
-        await _finish(inventory, seat_map, booking, entry)
+        await _finish(inventory, standing, booking)
     elif entry and entry.mark is Mark.RELEASED:
         await inventory.seat_maps.tidy(booking.showtime_id, booking.id, Mark.RELEASED, entry.mask)
 
 
-async def _finish(inventory: Inventory, seat_map: SeatMap, booking: Booking, entry: Hold | None) -> Booking | None:
+async def _finish(inventory: Inventory, standing: Standing, booking: Booking) -> Booking | None:
     assert booking.leaving is not None  # noqa: S101 - the callers saw to it
-    layout = await inventory.layouts.get(booking.venue_id, seat_map.layout)
+    entry = standing.entry
+    layout = await inventory.layouts.get(booking.venue_id, standing.layout)
     # A later layout may do without seats that are free already.
     released = Hold(booking.id, Mark.RELEASED, None, layout.known(booking.leaving.seat_ids))
     if entry and (entry.mark, entry.mask) != (Mark.RELEASED, released.mask):  # as above
         await inventory.seat_maps.tidy(booking.showtime_id, booking.id, entry.mark, entry.mask)
         return None
-    if entry is None and not await inventory.seat_maps.unbook(seat_map, released, inventory.now()):
+    if entry is None and not await inventory.seat_maps.unbook(standing, released, inventory.now()):
         return None
     left = await _left(inventory, booking, booking.leaving)
     if left:

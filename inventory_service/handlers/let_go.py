@@ -5,7 +5,7 @@ from typing import Any
 
 from inventory_service.domain.booking import Booking
 from inventory_service.domain.partner import Partner
-from inventory_service.domain.seat_map import Mark, SeatMap
+from inventory_service.domain.seat_map import Mark, Standing
 from inventory_service.handlers.context import Inventory, new_refund
 from inventory_service.store.booking_document import partner_document
 from messaging.events import BookingStatus
@@ -13,7 +13,7 @@ from service_kit.ids import new_id
 
 
 async def let_go(
-    inventory: Inventory, seat_map: SeatMap, booking: Booking, partner: Partner, reason: str, *, refund: int
+    inventory: Inventory, standing: Standing, booking: Booking, partner: Partner, reason: str, *, refund: int
 ) -> Booking | None:
     """The booking once it has ended, with so much asked back; None where something changed in between.
 
@@ -26,10 +26,10 @@ async def let_go(
         if started is None or started.partner is None:
             return None
         booking, partner = started, started.partner
-    entry = seat_map.holds.get(booking.id)
+    entry = standing.entry
     if entry and entry.mark is Mark.BOOKED:
         released = replace(entry, mark=Mark.RELEASED)
-        if not await inventory.seat_maps.unbook(seat_map, released, inventory.now()):
+        if not await inventory.seat_maps.unbook(standing, released, inventory.now()):
             return None
     refused = partner.ending == "refused"
     values: dict[str, Any] = {"partner": partner_document(partner.ended())}

@@ -3,6 +3,7 @@
 from typing import Any
 
 from inventory_service.domain.booking import Booking
+from inventory_service.domain.layout import LayoutKey
 from inventory_service.domain.other_seats import equal_seats, reseated
 from inventory_service.domain.seat_map import Hold, SeatMap
 from inventory_service.handlers.context import Inventory
@@ -19,11 +20,11 @@ async def find_other(inventory: Inventory, seat_map: SeatMap, booking: Booking) 
     return equal_seats(layout, free, booking.price["lines"], showtime.pricing)
 
 
-async def as_marked(inventory: Inventory, seat_map: SeatMap, booking: Booking, mark: Hold) -> dict[str, Any]:
+async def as_marked(inventory: Inventory, key: LayoutKey, booking: Booking, mark: Hold) -> dict[str, Any]:
     """The fields of a booking that its booked mark changes: seats, layout and price lines, where it has others."""
     if not booking.accept_other:
         return {}
-    layout = await inventory.layouts.get(booking.venue_id, seat_map.layout)
+    layout = await inventory.layouts.get(booking.venue_id, key)
     seat_ids = layout.ids(mark.mask)
     if set(seat_ids) == set(booking.seat_ids):
         return {}

@@ -28,8 +28,7 @@ async def partner_confirmed(inventory: Inventory, booking_id: str, ticket_ids: M
         return await inventory.booking(booking_id)
     await inventory.tallying.follow(settled)  # before the mark goes, by which a crash is noticed
     await inventory.seat_maps.tidy(booking.showtime_id, booking_id, Mark.BOOKED)
-    seat_map = await inventory.seat_map(booking.showtime_id)
-    if seat_map.status != "open":  # called off before the theatre had answered
+    if (await inventory.standing(booking)).status != "open":  # called off before the theatre had answered
         return await cancel(inventory, settled, reason="showtime-cancelled")
     return settled
 

@@ -223,8 +223,7 @@ async def extend(inventory: Inventory, booking: Booking, minutes: int) -> Bookin
         now = inventory.now()
         booking = await inventory.booking(booking.id)
         booking.require_payable(now)
-        seat_map = await inventory.resting_map(booking.showtime_id)
-        hold = seat_map.holds.get(booking.id)
+        hold = (await inventory.standing(booking)).entry
         if hold is None or not hold.live(now) or hold.until is None:
             raise HoldExpired
         if hold.until > booking.held_until:
@@ -237,7 +236,7 @@ async def extend(inventory: Inventory, booking: Booking, minutes: int) -> Bookin
                 f"At most {inventory.settings.most_extensions} extensions, and not beyond {latest.isoformat()}",
                 latest=latest.isoformat(),
             )
-        if await inventory.seat_maps.extend(seat_map, hold, until, now):
+        if await inventory.seat_maps.extend(booking.showtime_id, hold, until, now):
             await inventory.turnstile.extend(booking, until)
             extended = await inventory.bookings.extended(booking, until, now)
             return extended or await inventory.booking(booking.id)

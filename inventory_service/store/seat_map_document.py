@@ -4,7 +4,7 @@
       taken: [long…], booked: [long…]            32 seats a word
       holds: { bucket: { bookingId: { until, seats: { word: bits } } } }      marks: mark and payment in place of until
       blocks: { blockId: { seats: { word: bits }, channel, code, reason, madeAt } }, blockVersion
-      unbookings: { bucket: times }, nextExpiry, pausedUntil, dirty, updatedAt, outbox: […] }
+      turns: { bucket: times }, nextExpiry, pausedUntil, dirty, updatedAt, outbox: […] }
 
 MongoDB looks for a field by walking over those before it. In 256 buckets a hold is found in a few steps among tens of
 thousands, and a batch of holds does not cost the square of their number. An entry is kept small (about 85 bytes), for
@@ -19,7 +19,7 @@ from bson.int64 import Int64
 
 from inventory_service.domain.bits import FULL, from_sparse, from_words, positions, to_words, word_count
 from inventory_service.domain.layout import LayoutKey
-from inventory_service.domain.seat_map import Block, Glance, Hold, Mark, SeatMap
+from inventory_service.domain.seat_map import Block, Glance, Hold, Mark, SeatMap, Standing
 from messaging.events import ShowtimeState
 from service_kit.mongo import Document
 
@@ -37,6 +37,8 @@ GLANCED = {
     "nextExpiry": 1,
     "pausedUntil": 1,
 }
+# What `standing_from` needs besides the entries of bookings.
+STOOD = {"status": 1, "startsAt": 1, "layout": 1, "turns": 1, "pausedUntil": 1}
 
 
 def empty_map(showtime: ShowtimeState, event: Document, now: datetime) -> Document:
@@ -53,7 +55,7 @@ def empty_map(showtime: ShowtimeState, event: Document, now: datetime) -> Docume
         "holds": {},
         "blocks": {},
         "blockVersion": 0,
-        "unbookings": {},
+        "turns": {},
         "updatedAt": now,
         "outbox": [event],
     }
@@ -71,7 +73,7 @@ def seat_map_from(document: Document) -> SeatMap:
         taken=from_words(document["taken"]),
         booked=from_words(document["booked"]),
         holds=holds_from(document),
-        unbookings=document.get("unbookings", {}),
+        turns=document.get("turns", {}),
         blocks=blocks_from(document),
         block_version=document["blockVersion"],
         next_expiry=document.get("nextExpiry"),
@@ -90,6 +92,19 @@ def glance_from(document: Document, blocks: tuple[Block, ...]) -> Glance:
         block_version=document["blockVersion"],
         next_expiry=document.get("nextExpiry"),
         own=holds_from(document),
+        paused_until=document.get("pausedUntil"),
+    )
+
+
+def standing_from(document: Document, entry: Hold | None, booking_id: str) -> Standing:
+    return Standing(
+        showtime_id=document["_id"],
+        status=document["status"],
+        starts_at=document["startsAt"],
+        layout=layout_from(document),
+        booking_id=booking_id,
+        entry=entry,
+        turns=document.get("turns", {}).get(_bucket(booking_id)),
         paused_until=document.get("pausedUntil"),
     )
 
@@ -146,15 +161,15 @@ def entry_of(booking_id: str) -> str:
     return f"holds.{_bucket(booking_id)}.{booking_id}"
 
 
-def unbookings_of(booking_id: str) -> str:
-    """Where it is counted how often bookings like this one gave up booked seats."""
-    return f"unbookings.{_bucket(booking_id)}"
+def turns_of(booking_id: str) -> str:
+    """Where it is counted how often bookings like this one took or gave up booked seats without a hold."""
+    return f"turns.{_bucket(booking_id)}"
 
 
-def none_unbooked_since(seat_map: SeatMap, booking_id: str) -> Document:
-    """The condition that this booking has given up no booked seats since the reading."""
-    times = seat_map.unbookings.get(_bucket(booking_id))
-    return {unbookings_of(booking_id): times if times is not None else {"$exists": False}}
+def no_turn_since(sight: SeatMap | Standing, booking_id: str) -> Document:
+    """The condition that no such step was taken for this booking since the reading."""
+    times = sight.turns if isinstance(sight, Standing) else sight.turns.get(_bucket(booking_id))
+    return {turns_of(booking_id): times if times is not None else {"$exists": False}}
 
 
 def _bucket(booking_id: str) -> str:

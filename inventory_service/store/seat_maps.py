@@ -16,9 +16,10 @@ from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.errors import BulkWriteError
 
 from inventory_service.domain.layout import LayoutKey
-from inventory_service.domain.seat_map import Block, Glance, Hold, Mark, SeatMap
+from inventory_service.domain.seat_map import Block, Glance, Hold, Mark, SeatMap, Standing
 from inventory_service.store.seat_map_document import (
     GLANCED,
+    STOOD,
     all_clear,
     bit_changes,
     block_document,
@@ -31,12 +32,13 @@ from inventory_service.store.seat_map_document import (
     glance_from,
     hold_document,
     holds_from,
-    none_unbooked_since,
+    no_turn_since,
     seat_map_from,
     set_mark,
     sparse,
+    standing_from,
     still_as,
-    unbookings_of,
+    turns_of,
     under,
     union,
     unpaused,
@@ -49,6 +51,7 @@ from service_kit.mongo import Document, only_known_already
 from service_kit.together import Readings, Updates
 
 LOOKS = 256
+STANDINGS = 128
 WAITING = 10_000
 OUTLINES_KEPT = 10_000
 
@@ -57,6 +60,7 @@ class SeatMaps:
     def __init__(self, collection: AsyncCollection[Document]) -> None:
         self.collection = collection
         self._looks: Lane[str, SeatMap | None] = Lane(self._look, batch=LOOKS, waiting=WAITING)
+        self._standings: Lane[tuple[str, str], Standing | None] = Lane(self._stand, batch=STANDINGS, waiting=WAITING)
         self._readings = Readings(collection, {"outbox": 0}, seat_map_from)
         self._updates = Updates(collection)
         self._outlines: OrderedDict[str, SeatMap] = OrderedDict()
@@ -133,6 +137,27 @@ class SeatMaps:
     async def get(self, showtime_id: str) -> SeatMap | None:
         """As it is after this was asked for; who asks together shares the reading."""
         return await self._readings.get(showtime_id)
+
+    async def standing(self, showtime_id: str, booking_id: str) -> Standing | None:
+        """How a booking stands, read after this was asked for; who asks together shares the reading."""
+        return await self._standings.submit((showtime_id, booking_id))
+
+    async def _stand(self, asked: Sequence[tuple[str, str]]) -> list[Standing | Exception | None]:
+        entries = {entry_of(booking_id): 1 for _, booking_id in asked}
+        showtime_ids = list({showtime_id for showtime_id, _ in asked})
+        if len(showtime_ids) == 1:
+            one = await self.collection.find_one({"_id": showtime_ids[0]}, STOOD | entries)
+            maps = {showtime_ids[0]: one} if one else {}
+        else:
+            cursor = self.collection.find({"_id": {"$in": showtime_ids}}, STOOD | entries)
+            maps = {document["_id"]: document async for document in cursor}
+        holds = {showtime_id: holds_from(document) for showtime_id, document in maps.items()}
+        return [
+            standing_from(maps[showtime_id], holds[showtime_id].get(booking_id), booking_id)
+            if showtime_id in maps
+            else None
+            for showtime_id, booking_id in asked
+        ]
 
     async def glance(self, showtime_id: str, booking_ids: Sequence[str]) -> Glance | None:
         """A reading without holds, but for the entries of these bookings."""
@@ -246,11 +271,11 @@ class SeatMaps:
         update["$min"] = {"nextExpiry": min(hold.until for hold in holds if hold.until)}
         return condition, update
 
-    async def extend(self, seat_map: SeatMap, hold: Hold, until: datetime, now: datetime) -> bool:
+    async def extend(self, showtime_id: str, hold: Hold, until: datetime, now: datetime) -> bool:
         """Move the end of a hold that is still as it was read."""
         update = self._change(now)
         update["$set"][f"{entry_of(hold.booking_id)}.until"] = until
-        condition = {"_id": seat_map.showtime_id, **unpaused(now), **still_as([hold])}
+        condition = {"_id": showtime_id, **unpaused(now), **still_as([hold])}
         return await self._apply(condition, update)
 
     async def release(self, showtime_id: str, layout: LayoutKey, holds: Sequence[Hold], now: datetime) -> bool:
@@ -293,7 +318,7 @@ class SeatMaps:
 
     # --- bookings ----------------------------------------------------------------------------------------------------
 
-    async def book(self, seat_map: SeatMap, hold: Hold, payment_id: str | None, now: datetime) -> bool:
+    async def book(self, standing: Standing, hold: Hold, payment_id: str | None, now: datetime) -> bool:
         """Turn a hold, run out or not, into booked seats; the booked mark stays until `tidy`.
 
         Sales that arrive together are written together; False may be told of one that was made, too.
@@ -302,8 +327,8 @@ class SeatMaps:
         booked = replace(hold, mark=Mark.BOOKED, until=None, payment_id=payment_id)
         update |= set_mark(update, booked, now)
         condition = {
-            "_id": seat_map.showtime_id,
-            **under(seat_map.layout),
+            "_id": standing.showtime_id,
+            **under(standing.layout),
             **unpaused(now),
             **still_as([hold]),
         }
@@ -319,27 +344,27 @@ class SeatMaps:
             **under(seat_map.layout),
             **unpaused(now),
             "blockVersion": seat_map.block_version,
-            **none_unbooked_since(seat_map, booked.booking_id),
+            **no_turn_since(seat_map, booked.booking_id),
             entry_of(booked.booking_id): {"$exists": False},
             **all_clear("taken", booked.mask & ~freed),
             **still_as(evicted),
         }
         update = self._change(now, taken=(booked.mask, freed), booked=(booked.mask, 0))
+        update["$inc"][turns_of(booked.booking_id)] = 1
         update |= set_mark(update, booked, now) | unset(evicted)
         return await self._apply(condition, update)
 
-    async def unbook(self, seat_map: SeatMap, released: Hold, now: datetime) -> bool:
+    async def unbook(self, standing: Standing, released: Hold, now: datetime) -> bool:
         """Give back booked seats; the released mark stays until `tidy`. False as in `book`."""
-        entry = seat_map.holds.get(released.booking_id)
         condition = {
-            "_id": seat_map.showtime_id,
-            **under(seat_map.layout),
+            "_id": standing.showtime_id,
+            **under(standing.layout),
             **unpaused(now),
-            **none_unbooked_since(seat_map, released.booking_id),
-            **(still_as([entry]) if entry else {entry_of(released.booking_id): {"$exists": False}}),
+            **no_turn_since(standing, released.booking_id),
+            **(still_as([standing.entry]) if standing.entry else {entry_of(released.booking_id): {"$exists": False}}),
         }
         update = self._change(now, taken=(0, released.mask), booked=(0, released.mask))
-        update["$inc"][unbookings_of(released.booking_id)] = 1
+        update["$inc"][turns_of(released.booking_id)] = 1
         update |= set_mark(update, released, now)
         return await self._updates.apply(condition, update)
 

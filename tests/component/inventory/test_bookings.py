@@ -147,7 +147,9 @@ async def test_an_extension_that_was_cut_short_counts(stage: Stage) -> None:
     seat_map = await stage.inventory.resting_map(showtime.showtime_id)
     hold = seat_map.holds[booking_id]
     assert hold.until is not None
-    assert await stage.inventory.seat_maps.extend(seat_map, hold, hold.until + timedelta(minutes=1), stage.clock.now())
+    assert await stage.inventory.seat_maps.extend(
+        showtime.showtime_id, hold, hold.until + timedelta(minutes=1), stage.clock.now()
+    )
     assert [(await extend(ann, booking_id, 1)).status_code for _ in range(3)] == [200, 200, 409]
 
 

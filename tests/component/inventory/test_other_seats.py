@@ -7,6 +7,7 @@ from functools import partial
 
 import pytest
 
+from inventory_service.handlers.cancel import cancel
 from inventory_service.handlers.confirm import confirm
 from inventory_service.handlers.context import Inventory
 from inventory_service.handlers.expire import sweep
@@ -67,6 +68,29 @@ async def test_who_agreed_gets_an_equal_block_and_is_told_of_it(stage: Stage) ->
     ticket = await stage.buyer("admin").get(f"/bookings/{booking_id}/ticket")
     assert ticket.status_code == 200
     await stage.sound()
+
+
+async def test_told_twice_at_once_while_a_better_block_becomes_free_he_gets_one_block(stage: Stage) -> None:
+    """The slower of the two has read the map without that block, and would choose another."""
+    for at in range(1, MOST_STEPS):
+        showtime, booking_id, payment_id = await lost(stage, "A1", "A2")
+        await sell_all_but(stage, showtime, ROW_A, "A4", "A5", "A8", "A9")
+        rival = stage.buyer()
+        held = await stage.hold(showtime, "A4", "A5", buyer=rival)
+
+        async def overtake(hold: str = held, paid: str = booking_id, payment: str = payment_id) -> None:
+            await cancel(stage.inventory, await stage.inventory.booking(hold))
+            await confirm(stage.inventory, paid, payment)
+
+        step = partial(confirm, booking_id=booking_id, payment_id=payment_id)
+        reached = await meddled(stage.inventory, at, step, overtake)
+        await stage.sound()
+        assert len((await stage.document(booking_id))["seatIds"]) == 2
+        sold = [seat for seat in ("A4", "A5", "A8", "A9") if (await stage.taken(showtime)).get(seat) == "booked"]
+        assert sold == (await stage.document(booking_id))["seatIds"]
+        if not reached:
+            return
+    raise AssertionError("it never ends")
 
 
 async def test_his_own_seats_come_first(stage: Stage) -> None:

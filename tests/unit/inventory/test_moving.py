@@ -54,7 +54,7 @@ def seat_map(layout: Layout, *holds: Hold, booked: Sequence[str] = (), **values:
         "taken": taken,
         "booked": sold,
         "holds": {hold.booking_id: hold for hold in holds},
-        "unbookings": {},
+        "turns": {},
     }
     return SeatMap(**{**fields, **values})
 

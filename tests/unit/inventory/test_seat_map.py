@@ -37,7 +37,7 @@ def seat_map(*holds: Hold, taken: int = 0, booked: int = 0, **values: Any) -> Se
         "taken": taken,
         "booked": booked,
         "holds": {hold.booking_id: hold for hold in holds},
-        "unbookings": {},
+        "turns": {},
     }
     return SeatMap(**{**fields, **values})
 
