@@ -31,7 +31,7 @@ from service_kit.tasks import background
 async def open_directory(settings: Settings, database: Database, clock: Clock) -> Directory:
     """The partners, with the sandbox theatre of a local stack among them."""
     hosts = Hosts(settings.partner_hosts, settings.partner_private_hosts)
-    directory = Directory(Partners(database), vault(settings.partner_key), hosts, clock)
+    directory = Directory(Partners(database), vault(settings.partner_key, settings.partner_key_before), hosts, clock)
     if settings.partner_sandbox_url:
         secret = settings.partner_sandbox_secret.get_secret_value()
         await directory.keep_sandbox(settings.partner_sandbox_url, secret)
@@ -83,6 +83,7 @@ async def worker(settings: Settings, clock: Clock | None = None) -> AsyncIterato
         await requests.prepare()
         await exchanges.prepare()
         directory = await open_directory(settings, database, clock)
+        await directory.seal_anew()
         theatres = await stack.enter_async_context(open_theatres(directory.hosts, clock))
         asking, wake = Asking(requests, exchanges, directory, theatres, clock), asyncio.Event()
         await stack.enter_async_context(Relay([requests.collection], publisher).running())

@@ -10,9 +10,13 @@ from service_kit.sealing import Seal
 PREFIX = "psk_"
 
 
-def vault(key: SecretStr) -> Seal:
-    """Seals a secret for one partner: moved to another's document it can't be opened."""
-    return Seal(hmac.digest(key.get_secret_value().encode(), b"partner secrets", "sha256"))
+def vault(key: SecretStr, before: SecretStr | None = None) -> Seal:
+    """Seals a secret for one partner: moved to another's document it can't be opened. `before`: the key of the past."""
+    return Seal(*(_derived(each) for each in (key, before) if each))
+
+
+def _derived(key: SecretStr) -> bytes:
+    return hmac.digest(key.get_secret_value().encode(), b"partner secrets", "sha256")
 
 
 def fresh_secret() -> str:

@@ -18,10 +18,14 @@ class Unsealable(DomainError):
 
 
 class Seal:
-    """AES-GCM by a key of 32 bytes. What was sealed for one owner can't be opened as another's."""
+    """AES-GCM by a key of 32 bytes. What was sealed for one owner can't be opened as another's.
 
-    def __init__(self, key: bytes) -> None:
+    `before`: keys of the past. Nothing is sealed by them any more, but what was can be opened.
+    """
+
+    def __init__(self, key: bytes, *before: bytes) -> None:
         self._cipher = AESGCM(key)
+        self._ciphers = (self._cipher, *map(AESGCM, before))
 
     def close(self, value: str, owner: str) -> bytes:
         nonce = os.urandom(NONCE_BYTES)
@@ -29,10 +33,17 @@ class Seal:
 
     def open(self, sealed: bytes, owner: str) -> str:
         """Raises Unsealable."""
-        try:
-            return self._cipher.decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], owner.encode()).decode()
-        except (InvalidTag, ValueError) as error:
-            raise Unsealable from error
+        for cipher in self._ciphers:
+            value = _opened(cipher, sealed, owner)
+            if value is not None:
+                return value
+        raise Unsealable
+
+    def renewed(self, sealed: bytes, owner: str) -> bytes:
+        """The same, sealed by the present key where it was by one of the past; else as it is."""
+        if _opened(self._cipher, sealed, owner) is not None or not self.opens(sealed, owner):
+            return sealed
+        return self.close(self.open(sealed, owner), owner)
 
     def opens(self, sealed: bytes, owner: str) -> bool:
         try:
@@ -47,3 +58,10 @@ class Seal:
         if not opened:
             raise Unsealable
         return opened
+
+
+def _opened(cipher: AESGCM, sealed: bytes, owner: str) -> str | None:
+    try:
+        return cipher.decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], owner.encode()).decode()
+    except (InvalidTag, ValueError):
+        return None

@@ -25,7 +25,7 @@ from webhooks_service.domain.payloads import Payloads
 from webhooks_service.domain.targets import Rules, parse_private
 from webhooks_service.handlers.deliver import Deliver
 from webhooks_service.handlers.deliveries import DeliveryHandlers
-from webhooks_service.handlers.endpoints import EndpointHandlers
+from webhooks_service.handlers.endpoints import EndpointHandlers, seal_anew
 from webhooks_service.handlers.intake import Intake
 from webhooks_service.http.common import Handlers
 from webhooks_service.sender import Sender
@@ -86,6 +86,7 @@ async def worker(
         sender = Sender(_rules(settings), resolve or system, tls or ssl.create_default_context())
         endpoints, deliveries, seal = Endpoints(database), Deliveries(database), _seal(settings)
         await deliveries.prepare()
+        await seal_anew(endpoints, seal)
         courier = Courier(endpoints, deliveries, Deliver(endpoints, deliveries, seal, sender, clock), clock)
         await enter(background("courier", courier.run))
         await enter(background("courier:watch", courier.watch))
@@ -101,4 +102,4 @@ def _rules(settings: Settings) -> Rules:
 
 
 def _seal(settings: Settings) -> Seal:
-    return Seal(settings.key(b"secrets"))
+    return Seal(settings.key(b"secrets"), *settings.keys_before(b"secrets"))

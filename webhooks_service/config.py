@@ -15,6 +15,8 @@ class Settings(KitSettings):
     inventory_url: str | None = None
     # Seals signing secrets in the database; must be the same in every process. A database alone signs nothing.
     hooks_secret: Annotated[SecretStr, Field(min_length=16)]
+    # The one of before, while what it sealed is being sealed anew: each worker does that when it starts.
+    hooks_secret_before: Annotated[SecretStr, Field(min_length=16)] | None = None
     # Networks that are not public and may be reached all the same, by plain http too, separated by commas:
     # `10.1.0.0/16`, `127.0.0.1:9000`, `[fd00::/8]:9000`. For receivers in one's own network, and for tests.
     hooks_private_targets: Annotated[tuple[str, ...], NoDecode] = ()
@@ -30,4 +32,12 @@ class Settings(KitSettings):
 
     def key(self, purpose: bytes) -> bytes:
         """A key of 32 bytes for one purpose, which tells nothing of the others."""
-        return hmac.digest(self.hooks_secret.get_secret_value().encode(), purpose, "sha256")
+        return _derived(self.hooks_secret, purpose)
+
+    def keys_before(self, purpose: bytes) -> list[bytes]:
+        """The same of the past."""
+        return [_derived(self.hooks_secret_before, purpose)] if self.hooks_secret_before else []
+
+
+def _derived(secret: SecretStr, purpose: bytes) -> bytes:
+    return hmac.digest(secret.get_secret_value().encode(), purpose, "sha256")

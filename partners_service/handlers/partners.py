@@ -9,8 +9,10 @@ from partners_service.store.partners import Partners
 from partners_service.vault import fresh_secret
 from service_kit.clock import Clock
 from service_kit.errors import Conflict
+from service_kit.logs import get_logger
 from service_kit.sealing import Seal, Unsealable
 
+log = get_logger(__name__)
 SANDBOX = "sandbox"
 
 
@@ -110,6 +112,21 @@ class Directory:
             sealed = self._sealed(SANDBOX, secret, SANDBOX)
             changed = replace(known, url=url, secrets=(sealed,), version=known.version + 1)
             await self.partners.save(changed, known.version)
+
+    async def seal_anew(self) -> None:
+        """Have every secret lie under the present key, so that the one of before can go. Repeats are harmless."""
+        renewed = 0
+        for partner in await self.partners.all():
+            current: Partner | None = partner
+            while current:
+                secrets = tuple(replace(s, sealed=self.vault.renewed(s.sealed, current.id)) for s in current.secrets)
+                if secrets == current.secrets:
+                    break
+                changed = replace(current, secrets=secrets, version=current.version + 1)
+                renewed += await self.partners.save(changed, current.version)
+                current = await self.partners.get(current.id)
+        if renewed:
+            log.info("secrets_sealed_anew", partners=renewed)
 
     def secrets_of(self, partner: Partner) -> list[str]:
         """Raises Unsealable."""

@@ -48,6 +48,10 @@ class Partners:
         )
         return [_partner(document) async for document in cursor]
 
+    async def all(self) -> list[Partner]:
+        """With those that were deleted: they are told of what they have confirmed. There are few."""
+        return [_partner(document) async for document in self._collection.find()]
+
     async def take_probe(self, partner: Partner, now: datetime) -> bool:
         """Be the one who tries; False where another is, or the breaker has changed."""
         return await self._set_breaker(partner.id, partner.breaker, partner.breaker.probed(now), None)

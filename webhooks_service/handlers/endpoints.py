@@ -7,6 +7,7 @@ from typing import Any
 from service_kit.clock import Clock
 from service_kit.errors import Conflict, NotFound
 from service_kit.ids import new_id
+from service_kit.logs import get_logger
 from service_kit.sealing import Seal
 from webhooks_service.domain.endpoints import MOST_ENDPOINTS, Endpoint, Secret, TooManyEndpoints
 from webhooks_service.domain.signing import new_secret
@@ -14,6 +15,7 @@ from webhooks_service.sender import Sender
 from webhooks_service.store.deliveries import Deliveries
 from webhooks_service.store.endpoints import Endpoints
 
+log = get_logger(__name__)
 ATTEMPTS = 5
 # Raises PreconditionFailed where the caller knows another version than the present one.
 Precondition = Callable[[int], None]
@@ -134,3 +136,18 @@ class EndpointHandlers:
             if await self._endpoints.save(after):
                 return replace(after, version=endpoint.version + 1)
         raise ChangedMeanwhile
+
+
+async def seal_anew(endpoints: Endpoints, seal: Seal) -> None:
+    """Have every secret lie under the present key, so that the one of before can go. Repeats are harmless."""
+    renewed = 0
+    for endpoint in await endpoints.all():
+        current: Endpoint | None = endpoint
+        while current:
+            secrets = tuple(replace(each, sealed=seal.renewed(each.sealed, current.id)) for each in current.secrets)
+            if secrets == current.secrets:
+                break
+            renewed += await endpoints.save(replace(current, secrets=secrets))
+            current = await endpoints.find(current.id)
+    if renewed:
+        log.info("secrets_sealed_anew", endpoints=renewed)

@@ -4,6 +4,7 @@ import asyncio
 import socket
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -17,6 +18,7 @@ from starlette.routing import Route
 from partners_service.domain.protocol import Confirmed
 from partners_service.domain.requests import LEASE, SILENT, UNKNOWN
 from partners_service.handlers.asking import Asking
+from partners_service.handlers.partners import Directory
 from partners_service.hosts import HostNotAllowed, Hosts
 from partners_service.store.requests import Requests
 from partners_service.theatre import Line, Unheard, open_theatres
@@ -287,6 +289,15 @@ async def test_a_secret_that_can_not_be_opened_any_more_has_the_theatre_unheard_
     await desk.work_for(timedelta(seconds=30))
     assert (await desk.request(booking_id)).state == "confirmed"
     assert await desk.theatre.status(told) == "cancelled"
+
+
+async def test_after_a_change_of_the_key_secrets_are_sealed_anew_and_the_old_one_can_go(desk: Desk) -> None:
+    partner = await desk.partner()
+    present, past = SecretStr("quite another key"), SecretStr("a key for tests only")
+    directory: Directory = desk.app.state.directory
+    await replace(directory, vault=vault(present, past)).seal_anew()
+    (found,) = await directory.partners.all()
+    assert replace(directory, vault=vault(present)).secrets_of(found) == [partner["secret"]]
 
 
 async def with_another_key(desk: Desk, partner: dict[str, Any]) -> None:

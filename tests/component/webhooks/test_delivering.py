@@ -5,14 +5,17 @@ import json
 from datetime import timedelta
 
 import pytest
+from pydantic import SecretStr
 
 from service_kit.mongo import Database
 from service_kit.sealing import Unsealable
 from tests.component.webhooks.stage import Stage, booking, refund, states
 from tests.servers.receiver import answering, huge
 from tests.support import eventually
+from webhooks_service.app import worker
 from webhooks_service.courier import AT_ONCE
 from webhooks_service.domain.schedule import DELAYS, MOST_TRIES
+from webhooks_service.store.endpoints import Endpoints
 
 
 async def test_a_booking_reaches_the_endpoint_signed_and_the_log_tells_of_it(working: Stage) -> None:
@@ -342,3 +345,19 @@ async def test_a_delivery_that_can_not_be_signed_fails_as_a_try_until_the_endpoi
     working.clock.advance(DELAYS[0] * 1.3)
     (request,) = await working.received()
     assert request.signed_by(rotation.json()["secret"])
+
+
+async def test_after_a_change_of_the_key_a_worker_seals_anew_and_the_old_one_can_go(
+    stage: Stage, database: Database
+) -> None:
+    endpoint = await stage.endpoint()
+    changed = {"hooks_secret": SecretStr("quite another secret")}
+    before = changed | {"hooks_secret_before": stage.settings.hooks_secret}
+    async with worker(stage.settings.model_copy(update=before), stage.clock, stage.names.resolve):
+        pass
+    (found,) = await Endpoints(database).all()
+    assert found.id == endpoint["endpointId"]
+    async with worker(stage.settings.model_copy(update=changed), stage.clock, stage.names.resolve):
+        await stage.tell()
+        (request,) = await stage.received()
+    assert request.signed_by(endpoint["secret"])
