@@ -14,7 +14,7 @@ class Settings(KitSettings):
     # Seals the partners' secrets in the database; must be the same in every process.
     partner_key: Annotated[SecretStr, Field(min_length=16)]
     # The one of before, while what it sealed is being sealed anew: each worker does that when it starts.
-    partner_key_before: Annotated[SecretStr, Field(min_length=16)] | None = None
+    partner_key_before: SecretStr = SecretStr("")
     # Theatres that may be called, over HTTPS and at public addresses alone. Without any, none is.
     partner_hosts: Annotated[tuple[str, ...], NoDecode] = ()
     # The same on one's own machine or network: plain HTTP and private addresses are in order there.

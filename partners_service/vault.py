@@ -10,9 +10,9 @@ from service_kit.sealing import Seal
 PREFIX = "psk_"
 
 
-def vault(key: SecretStr, before: SecretStr | None = None) -> Seal:
-    """Seals a secret for one partner: moved to another's document it can't be opened. `before`: the key of the past."""
-    return Seal(*(_derived(each) for each in (key, before) if each))
+def vault(key: SecretStr, *before: SecretStr) -> Seal:
+    """Seals a secret for one partner: moved to another's document it can't be opened. `before`: past keys, if any."""
+    return Seal(_derived(key), *(_derived(each) for each in before if each))
 
 
 def _derived(key: SecretStr) -> bytes:

@@ -16,7 +16,7 @@ class Settings(KitSettings):
     # Seals signing secrets in the database; must be the same in every process. A database alone signs nothing.
     hooks_secret: Annotated[SecretStr, Field(min_length=16)]
     # The one of before, while what it sealed is being sealed anew: each worker does that when it starts.
-    hooks_secret_before: Annotated[SecretStr, Field(min_length=16)] | None = None
+    hooks_secret_before: SecretStr = SecretStr("")
     # Networks that are not public and may be reached all the same, by plain http too, separated by commas:
     # `10.1.0.0/16`, `127.0.0.1:9000`, `[fd00::/8]:9000`. For receivers in one's own network, and for tests.
     hooks_private_targets: Annotated[tuple[str, ...], NoDecode] = ()

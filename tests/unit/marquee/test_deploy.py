@@ -37,7 +37,8 @@ def test_no_secret_stands_in_compose_and_every_one_is_demanded() -> None:
         for variable, value in service.get("environment", {}).items():
             if any(word in variable for word in ("PASS", "SECRET", "TOKEN", "API_KEY")):
                 assert value.startswith("${MARQUEE_"), f"{name}: {variable}"
-                assert value.endswith(":?}"), f"{name}: {variable}"
+                # Those of before are there only while they are being replaced.
+                assert value.endswith(":-}" if variable.endswith("_BEFORE") else ":?}"), f"{name}: {variable}"
 
 
 def test_what_a_site_allows_reaches_the_containers_and_nothing_is_allowed_by_default() -> None:
@@ -55,6 +56,7 @@ def test_settings_that_are_passed_on_empty_are_the_defaults(monkeypatch: pytest.
     monkeypatch.setenv("MARQUEE_PARTNER_PRIVATE_HOSTS", "partner-sandbox:8000,")
     monkeypatch.setenv("MARQUEE_HOOKS_PRIVATE_TARGETS", "")
     monkeypatch.setenv("MARQUEE_WEBHOOKS_ARE_HINTS", "false")
+    monkeypatch.setenv("MARQUEE_HOOKS_SECRET_BEFORE", "")
     partners, webhooks, payment = (
         next(service for service in SERVICES if service.name == name).settings(
             partner_key="none" * 8, hooks_secret="none" * 8
@@ -63,6 +65,7 @@ def test_settings_that_are_passed_on_empty_are_the_defaults(monkeypatch: pytest.
     )
     assert partners.partner_private_hosts == ("partner-sandbox:8000",)
     assert webhooks.hooks_private_targets == ()
+    assert webhooks.keys_before(b"secrets") == []
     assert payment.webhooks_are_hints is False
 
 
