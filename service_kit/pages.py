@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Annotated, Any, Generic, TypeVar
 
 from fastapi import Depends, Query, Request, Response
+from pydantic import SerializerFunctionWrapHandler, model_serializer
 
 from service_kit.errors import Invalid
 from service_kit.models import Model
@@ -17,6 +18,15 @@ LONGEST_CURSOR = 2000
 class Page(Model, Generic[T]):
     items: list[T]
     next_cursor: str | None = None
+
+    # Without a return type, which would take the place of the model's own schema in openapi.json.
+    @model_serializer(mode="wrap")
+    def _with_cursor(self, plain: SerializerFunctionWrapHandler):  # type: ignore[no-untyped-def]
+        """The last page says `nextCursor: null` even where a route leaves out what is null."""
+        fields = plain(self)
+        if not {"nextCursor", "next_cursor"} & fields.keys():
+            fields["nextCursor"] = None
+        return fields
 
 
 class BadCursor(Invalid):
