@@ -89,6 +89,7 @@ class _Intent(BaseModel):
     id: ObjectId
     status: str | None = None
     amount: Amount | None = None
+    amount_received: Amount | None = None
     currency: str | None = None
     metadata: Metadata = {}
     last_payment_error: _Failure | None = None
@@ -216,7 +217,9 @@ def intent_report(values: dict[str, Any], outcome: Outcome | None = None) -> Int
         "cancelled": intent.cancellation_reason or "canceled",
     }
     currency = intent.currency.upper() if intent.currency else None
-    amount = from_stripe(intent.amount, currency or "") if intent.amount is not None else None
+    # What was asked for is not always what came.
+    told = intent.amount_received if outcome == "succeeded" and intent.amount_received is not None else intent.amount
+    amount = from_stripe(told, currency or "") if told is not None else None
     return IntentReport(intent.id, outcome, intent.metadata.get("paymentId"), failure.get(outcome), amount, currency)
 
 

@@ -95,7 +95,7 @@ class TimeDiffers(Conflict):
 
 
 class NotConfirmed(Conflict):
-    slug, title = "booking-not-confirmed", "There is a ticket once the booking is confirmed"
+    slug, title = "booking-not-confirmed", "The booking is not confirmed"
 
 
 @dataclass(slots=True)

@@ -89,6 +89,14 @@ def said(type_: str, thing: dict[str, Any]) -> object:
     )
 
 
+def test_of_a_success_what_was_received_counts_and_of_all_else_what_was_asked_for() -> None:
+    part = {"id": "pi_1", "amount": 900, "amount_received": 400, "currency": "eur"}
+    assert said("payment_intent.succeeded", part) == IntentReport("pi_1", "succeeded", amount=400, currency="EUR")
+    assert intent_report(part | {"status": "succeeded"}).amount == 400
+    unpaid = part | {"amount_received": 0}
+    assert said("payment_intent.processing", unpaid) == IntentReport("pi_1", "open", amount=900, currency="EUR")
+
+
 def test_each_kind_says_what_it_means() -> None:
     thing = {"id": "pi_1", "amount": 5, "currency": "eur", "metadata": {"paymentId": "p"}}
     assert said("payment_intent.succeeded", thing) == IntentReport("pi_1", "succeeded", "p", None, 5, "EUR")
