@@ -13,7 +13,7 @@ from contextlib import ExitStack
 
 import uvloop
 
-from bench import claims, engines, holds, http, initializer
+from bench import called_off, claims, engines, holds, http, initializer
 from bench.engines import Engine
 from bench.options import parser_of, read_options
 from bench.site import Site, open_site
@@ -26,6 +26,7 @@ PARTS: dict[str, Callable[[Site, Peers], Awaitable[None]]] = {
     "claims": lambda site, _: claims.measure(site),
     "initializer": lambda site, _: initializer.measure(site),
     "http": http.measure,
+    "called-off": lambda site, _: called_off.measure(site),
 }
 
 

@@ -21,7 +21,9 @@ from service_kit.problems import is_outage
 log = get_logger(__name__)
 ROUND_SECONDS = 0.5
 MAPS_AT_ONCE = 8
-BOOKINGS_A_ROUND = 100
+BOOKINGS_A_ROUND = 128
+# Of all showtimes together: who buys and pays meanwhile finds connections and batches free.
+BOOKINGS_AT_ONCE = 32
 SEATED: tuple[BookingStatus, ...] = ("pending", "confirmed")
 # A booking that could not be dealt with is tried again then.
 AGAIN = timedelta(seconds=5)
@@ -29,14 +31,15 @@ AGAIN = timedelta(seconds=5)
 
 async def follow_up(inventory: Inventory) -> None:
     """Bring the bookings of all showtimes that have changed up with them."""
+    places = asyncio.Semaphore(BOOKINGS_AT_ONCE)
     while behind := await inventory.seat_maps.behind(inventory.now(), MAPS_AT_ONCE):
-        await asyncio.gather(*(_follow_up_one(inventory, seat_map) for seat_map in behind))
+        await asyncio.gather(*(_follow_up_one(inventory, seat_map, places) for seat_map in behind))
 
 
-async def _follow_up_one(inventory: Inventory, seat_map: SeatMap) -> None:
+async def _follow_up_one(inventory: Inventory, seat_map: SeatMap, places: asyncio.Semaphore) -> None:
     step = call_off if seat_map.status == "cancelled" else tell_of_move
     try:
-        whole = await step(inventory, seat_map)
+        whole = await step(inventory, seat_map, places)
     except Exception as error:
         if is_outage(error):
             raise
@@ -45,7 +48,7 @@ async def _follow_up_one(inventory: Inventory, seat_map: SeatMap) -> None:
     await inventory.seat_maps.caught_up(seat_map, None if whole else inventory.now() + AGAIN)
 
 
-async def call_off(inventory: Inventory, seat_map: SeatMap) -> bool:
+async def call_off(inventory: Inventory, seat_map: SeatMap, places: asyncio.Semaphore) -> bool:
     """Cancel every booking of a showtime that won't take place; the paid ones are refunded in full.
 
     False where some could not be dealt with, or late money is just getting its seats: a mark of the time before the
@@ -58,11 +61,13 @@ async def call_off(inventory: Inventory, seat_map: SeatMap) -> bool:
         await inventory.turnstile.give_back(await cancel(inventory, booking, reason="showtime-cancelled"))
 
     find = inventory.bookings.of_showtime
-    whole = await _each(lambda after: find(seat_map.showtime_id, SEATED, after=after, limit=BOOKINGS_A_ROUND), end)
+    whole = await _each(
+        lambda after: find(seat_map.showtime_id, SEATED, after=after, limit=BOOKINGS_A_ROUND), end, places
+    )
     return whole and not on_its_way
 
 
-async def tell_of_move(inventory: Inventory, seat_map: SeatMap) -> bool:
+async def tell_of_move(inventory: Inventory, seat_map: SeatMap, places: asyncio.Semaphore) -> bool:
     """Tell every buyer of the showtime's new time, once. False where some could not be told."""
     starts_at = seat_map.starts_at
 
@@ -75,24 +80,41 @@ async def tell_of_move(inventory: Inventory, seat_map: SeatMap) -> bool:
             raise Overtaken
 
     find = inventory.bookings.not_told
-    return await _each(lambda after: find(seat_map.showtime_id, starts_at, after, BOOKINGS_A_ROUND), tell)
+    return await _each(lambda after: find(seat_map.showtime_id, starts_at, after, BOOKINGS_A_ROUND), tell, places)
 
 
 class Overtaken(Exception):
     """The booking was changed by somebody else."""
 
 
-async def _each(find: Callable[[str], Awaitable[list[Booking]]], step: Callable[[Booking], Awaitable[None]]) -> bool:
-    """Take `step` for each booking, in the order of their ids; one that can't be dealt with doesn't stop the others."""
-    whole, last = True, ""
-    while found := await find(last):
-        for booking in found:
+async def _each(
+    find: Callable[[str], Awaitable[list[Booking]]],
+    step: Callable[[Booking], Awaitable[None]],
+    places: asyncio.Semaphore,
+) -> bool:
+    """Take `step` for each booking, as many at once as there are places; False where one could not be dealt with.
+
+    Such a one doesn't stop the others. An outage does, once those that were begun have ended: it is raised then.
+    """
+    left, outages, last = 0, list[Exception](), ""
+
+    async def take(booking: Booking) -> None:
+        nonlocal left
+        async with places:
+            if outages:
+                return
             try:
                 await step(booking)
             except Exception as error:
                 if is_outage(error):
-                    raise
-                whole = False
+                    outages.append(error)
+                    return
+                left += 1
                 log.warning("booking_left_behind", booking_id=booking.id, error=repr(error))
+
+    while found := await find(last):
+        await asyncio.gather(*map(take, found))
+        if outages:
+            raise outages[0]
         last = found[-1].id
-    return whole
+    return not left

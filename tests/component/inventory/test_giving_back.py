@@ -6,10 +6,11 @@ from typing import Any
 
 import httpx2
 import pytest
+from pymongo.errors import AutoReconnect
 
 from inventory_service.handlers.cancel import refunded
 from inventory_service.handlers.expire import sweep
-from inventory_service.handlers.follow_up import follow_up
+from inventory_service.handlers.follow_up import BOOKINGS_AT_ONCE, follow_up
 from messaging.events import RefundPolicy, RefundRule, ShowtimeState, VenueState
 from service_kit.errors import DomainError
 from service_kit.models import rfc3339
@@ -446,6 +447,67 @@ async def test_one_booking_that_can_not_be_dealt_with_does_not_stop_the_others(
     stage.clock.advance(timedelta(seconds=6))
     await follow_up(stage.inventory)
     assert [(await stage.document(id_))["status"] for id_ in bookings].count("cancelled") == 4
+
+
+async def test_bookings_of_shows_that_are_called_off_together_end_32_at_a_time(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One after the other a full house took minutes; all at once they would crowd out who buys and pays meanwhile."""
+    shows = [await opened(stage), await opened(stage)]
+    seats = [f"{row}{n}" for row in "AB" for n in range(1, 11)]
+    bookings = [(await stage.bought(show, seat))[0] for show in shows for seat in seats]
+    real, full = stage.inventory.seat_maps.unbook, asyncio.Event()
+    inside = most = 0
+
+    async def unbook(*step: Any) -> bool:
+        nonlocal inside, most
+        inside, most = inside + 1, max(most, inside + 1)
+        if most == BOOKINGS_AT_ONCE:
+            full.set()
+        async with asyncio.timeout(10):
+            await full.wait()
+        done = await real(*step)
+        inside -= 1
+        return done
+
+    monkeypatch.setattr(stage.inventory.seat_maps, "unbook", unbook)
+    off = [show.model_copy(update={"version": 2, "status": "cancelled"}) for show in shows]
+    await stage.tell("ShowtimeCancelled", *off)
+    assert most == BOOKINGS_AT_ONCE == 32
+    for booking_id in bookings:
+        assert (await stage.document(booking_id))["status"] == "cancelled"
+        assert len(await asked(stage, booking_id)) == 1
+    await stage.sound()
+
+
+async def test_an_outage_while_a_show_is_called_off_is_told_once_nothing_of_it_runs_any_more(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    showtime = await opened(stage)
+    bookings = [(await stage.bought(showtime, f"{row}{n}"))[0] for row in "ABCD" for n in range(1, 11)]
+    real, down = stage.inventory.seat_maps.unbook, True
+    begun: list[str] = []
+
+    async def unbook(seat_map: Any, released: Any, now: Any) -> bool:
+        begun.append(released.booking_id)
+        if down and released.booking_id == bookings[1]:
+            raise AutoReconnect("MongoDB is away")
+        return await real(seat_map, released, now)
+
+    monkeypatch.setattr(stage.inventory.seat_maps, "unbook", unbook)
+    with pytest.raises(AutoReconnect):
+        await stage.tell("ShowtimeCancelled", showtime.model_copy(update={"version": 2, "status": "cancelled"}))
+    count = len(begun)
+    statuses = [(await stage.document(id_))["status"] for id_ in bookings]
+    assert set(begun) < set(bookings)
+    assert len(begun) == count
+    assert statuses.count("cancelled") < len(bookings)
+    down = False
+    await follow_up(stage.inventory)
+    for booking_id in bookings:
+        assert (await stage.document(booking_id))["status"] == "cancelled"
+        assert len(await asked(stage, booking_id)) == 1
+    await stage.sound()
 
 
 async def test_staff_see_the_bookings_of_a_showtime_by_status_and_page(stage: Stage) -> None:
