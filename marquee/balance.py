@@ -54,8 +54,12 @@ class Pair:
         if self.payment is None or not self.payment.captured:
             return Sums()
         refunding = sum(refund.amount for refund in self.payment.open_refunds) + self.asked_only
-        left = self.payment.captured - self.payment.refunded - refunding
-        disputed = min(self.payment.disputed, max(0, left))
+        # Of those that wait for a dispute to end, what the bank has not.
+        refunding += max(0, sum(refund.amount for refund in self.payment.waiting_refunds) - self.payment.disputed)
+        left = self.payment.captured - self.payment.refunded_by_us - refunding
+        # What the bank took for a buyer who had cancelled counts as refunded to him, but it was no refund of ours.
+        taken = self.payment.disputed + self.payment.refunded - self.payment.refunded_by_us
+        disputed = min(taken, max(0, left))
         left -= disputed
         # Out of goodwill a venue may give back what it was to keep.
         kept = min(self.booking.kept, max(0, left)) if self.booking else 0
@@ -64,7 +68,7 @@ class Pair:
         return Sums(
             taken=self.payment.captured,
             tickets=left if sold else 0,
-            refunded=self.payment.refunded,
+            refunded=self.payment.refunded_by_us,
             disputed=disputed,
             refunding=refunding,
             kept=kept,

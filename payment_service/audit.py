@@ -89,7 +89,7 @@ def charge_faults(charge: Charge, payment: Payment | None) -> Iterator[str]:
         ours = f"{decimal_text(payment.captured, payment.currency)} {payment.currency}"
         yield f"The gateway took {sum_} for payment {payment.id}, which is over {ours}"
         return
-    least, most = payment.refunded, payment.refunded + sum(refund.amount for refund in payment.open_refunds)
+    least, most = payment.refunded_by_us, payment.refunded_by_us + sum(refund.amount for refund in payment.open_refunds)
     if not least <= charge.refunded <= most:
-        there, here = (decimal_text(amount, charge.currency) for amount in (charge.refunded, payment.refunded))
+        there, here = (decimal_text(amount, charge.currency) for amount in (charge.refunded, payment.refunded_by_us))
         yield f"The gateway gave back {there} {charge.currency} of payment {payment.id}, we say {here}"

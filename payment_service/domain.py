@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Literal, get_args
 
-from payment_service.disputes import Dispute, DisputeReport, opened
+from payment_service.disputes import ENDED, Dispute, DisputeReport, opened
 from payment_service.errors import (
     AmountDiffers,
     MoneyDisputed,
@@ -20,7 +20,8 @@ from payment_service.errors import (
 from service_kit.errors import Invalid
 
 Status = Literal["pending", "completed", "failed", "cancelled", "refunded"]
-RefundStatus = Literal["pending", "succeeded", "failed"]
+# `waiting`: it was asked for while the buyer's bank had the money, and is made, or done, once the dispute is over.
+RefundStatus = Literal["waiting", "pending", "succeeded", "failed"]
 Outcome = Literal["succeeded", "failed", "cancelled", "open"]
 Happening = Literal["PaymentRequested", "PaymentSucceeded", "PaymentFailed", "PaymentRefunded", "PaymentDisputed"]
 
@@ -101,12 +102,15 @@ class WebhookEvent:
 
 @dataclass(frozen=True, slots=True)
 class Refund:
+    """`by_dispute`: not we have given this money back, but the buyer's bank has taken it for him."""
+
     id: str
     amount: int
     reason: str
     status: RefundStatus
     requested_at: datetime
     reference: str | None = None
+    by_dispute: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +155,15 @@ class Payment:
         return sum(refund.amount for refund in self.refunds if refund.status == "succeeded")
 
     @property
+    def refunded_by_us(self) -> int:
+        """The same without what the buyer got by a dispute: what the gateway calls refunded."""
+        return self.refunded - self._refunded_by_banks
+
+    @property
+    def _refunded_by_banks(self) -> int:
+        return sum(refund.amount for refund in self.refunds if refund.by_dispute)
+
+    @property
     def refundable(self) -> int:
         """What is left to refund: refunds under way, and what disputes have taken, are off."""
         return max(0, self.unrefunded - self.disputed)
@@ -161,8 +174,13 @@ class Payment:
 
     @property
     def disputed(self) -> int:
-        """Minor units that the buyer's bank has taken back, or is about to."""
-        return sum(dispute.taken for dispute in self.disputes)
+        """Minor units that the buyer's bank has taken back, or is about to, beyond what counts as refunded."""
+        return max(0, sum(dispute.taken for dispute in self.disputes) - self._refunded_by_banks)
+
+    @property
+    def waiting_refunds(self) -> list[Refund]:
+        """Those that wait for the end of a dispute."""
+        return [refund for refund in self.refunds if refund.status == "waiting"]
 
     @property
     def closed(self) -> bool:
@@ -230,12 +248,20 @@ class Payment:
     def with_rest(self, refund_id: str, amount: int, reason: str, now: datetime) -> "Change | None":
         """As `with_refund`, but no more than is left: another may have refunded a part since `amount` was asked for.
 
-        None too where all has gone back already. Raises what `with_refund` does.
+        Where the buyer's bank has the money it waits for the end of the dispute. None too where all has gone back
+        already. Raises what `with_refund` does, but for MoneyDisputed.
         """
         if self.refunded >= self.amount:
             return None
         known = self.refund(refund_id)
-        return self.with_refund(refund_id, known.amount if known else min(amount, max(1, self.unrefunded)), reason, now)
+        wanted = known.amount if known else min(amount, max(1, self.unrefunded))
+        try:
+            return self.with_refund(refund_id, wanted, reason, now)
+        except MoneyDisputed:
+            others = (each for each in self.refunds if each is not known)
+            waiting = self._changed(now, refunds=(*others, Refund(refund_id, wanted, reason, "waiting", now)))
+            settled = waiting.payment._wait_no_more(now)
+            return waiting.then(settled) if settled else waiting
 
     def learn(self, report: Report, now: datetime) -> "Change | None":
         """Take in a report; None where it says nothing new.
@@ -253,7 +279,7 @@ class Payment:
                 return self._learn_dispute(report, now)
             case ChargeReport():
                 self._require_part(report.refunded, report.currency)
-                if report.refunded <= max(self.refunded, self.unread_refunds):
+                if report.refunded <= max(self.refunded_by_us, self.unread_refunds):
                     return None
                 return self._changed(now, unread_refunds=report.refunded, due_at=now)
 
@@ -339,7 +365,32 @@ class Payment:
             return None
         disputes = [dispute, *(each for each in self.disputes if each is not known)]
         in_order = tuple(sorted(disputes, key=lambda each: (each.opened_at, each.reference)))
-        return self._changed(now, "PaymentDisputed", disputes=in_order)
+        disputed = self._changed(now, "PaymentDisputed", disputes=in_order)
+        settled = disputed.payment._wait_no_more(now)
+        return disputed.then(settled) if settled else disputed
+
+    def _wait_no_more(self, now: datetime) -> "Change | None":
+        """Once no dispute is open: of the refunds that waited, what a bank has given the buyer is done, and the rest
+        is to be made. None where nothing waits, or a dispute is still open.
+        """
+        if not self.waiting_refunds or any(each.taken and each.status not in ENDED for each in self.disputes):
+            return None
+        returned, refunds = self.disputed, list[Refund]()
+        for refund in self.refunds:
+            if refund.status != "waiting":
+                refunds.append(refund)
+                continue
+            by_bank = min(refund.amount, returned)
+            returned -= by_bank
+            if by_bank == refund.amount:
+                refunds.append(replace(refund, status="succeeded", by_dispute=True))
+                continue
+            # How long it takes to be made counts from now.
+            refunds.append(replace(refund, amount=refund.amount - by_bank, status="pending", requested_at=now))
+            if by_bank:
+                part = replace(refund, id=f"{refund.id}-disputed", amount=by_bank, status="succeeded", by_dispute=True)
+                refunds.append(part)
+        return self._refunds_changed(now, tuple(refunds), due_at=now)
 
     def _require_part(self, amount: int, currency: str | None) -> None:
         if amount > self.amount or currency not in {None, self.currency}:
@@ -351,8 +402,8 @@ class Payment:
                 return refund
         return None
 
-    def _refunds_changed(self, now: datetime, refunds: tuple[Refund, ...]) -> "Change":
-        changed = replace(self, refunds=refunds)
+    def _refunds_changed(self, now: datetime, refunds: tuple[Refund, ...], due_at: datetime | None = None) -> "Change":
+        changed = replace(self, refunds=refunds, due_at=due_at or self.due_at)
         # Refunds of a payment that we don't know to be captured count once we do.
         if self.status not in {"completed", "refunded"} or changed.refunded <= self.refunded:
             return changed._changed(now)

@@ -38,11 +38,14 @@ class RefundRequest(Model):
 
 
 class RefundAnswer(Model):
+    """`waiting`: the buyer's bank has the money while it is disputed. `byDispute`: the bank has given it to him."""
+
     refund_id: str
     amount: int
     reason: str
     status: RefundStatus
     requested_at: Moment
+    by_dispute: bool = False
 
 
 class DisputeAnswer(Model):
@@ -200,6 +203,7 @@ def _refund(refund: Refund) -> RefundAnswer:
         reason=refund.reason,
         status=refund.status,
         requested_at=refund.requested_at,
+        by_dispute=refund.by_dispute,
     )
 
 

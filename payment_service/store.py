@@ -293,7 +293,8 @@ def _known(document: Document) -> Payment:
 
 
 def _part(kind: type[Refund] | type[Dispute], document: Document) -> Refund | Dispute:
-    return kind(**{name: document[to_camel(name)] for name in (field.name for field in fields(kind))})
+    wire = {field.name: to_camel(field.name) for field in fields(kind)}
+    return kind(**{name: document[key] for name, key in wire.items() if key in document})
 
 
 def _stored(document: Document) -> StoredEvent:

@@ -130,6 +130,29 @@ async def test_a_disputed_booking_keeps_its_seats_and_its_money_is_not_refunded_
     assert (await story.booking(booking["bookingId"], buyer))["status"] == "confirmed"
 
 
+async def test_who_cancels_while_his_bank_disputes_the_payment_gets_his_money_once(story: Story) -> None:
+    show = await story.showtime()
+    buyer = await story.guest()
+    booking = await story.hold(show["showtimeId"], ["C4"], buyer)
+    intent = await story.prepare(booking, buyer)
+    await story.pay(intent, "pm_card_createDispute")
+    await story.becomes(booking, "confirmed", buyer)
+    path = f"/api/v1/payments/{intent['paymentId']}"
+
+    async def payment() -> Json:
+        return await story.call("GET", path, headers=story.stack.admin)
+
+    dispute_id = (await eventually(payment, until=lambda it: it["disputes"]))["disputes"][0]["disputeId"]
+    await story.call("PUT", f"/api/v1/bookings/{booking['bookingId']}/cancel", headers=buyer)
+    await eventually(payment, until=lambda it: [each["status"] for each in it["refunds"]] == ["waiting"])
+    assert (await story.booking(booking["bookingId"], buyer))["status"] == "cancelled"
+    url = f"{story.stack.info['sandboxUrl']}/v1/disputes/{dispute_id}/close"
+    closed = await story.client.post(url, headers={"Authorization": "Bearer sk_test_journey"})
+    assert closed.status_code == 200, closed.text
+    await story.becomes(booking, "refunded", buyer)
+    assert [each["byDispute"] for each in (await payment())["refunds"]] == [True]
+
+
 async def test_a_cancelled_booking_is_refunded_and_its_seats_are_free_again(story: Story) -> None:
     show = await story.showtime()
     buyer = await story.guest()

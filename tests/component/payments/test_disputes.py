@@ -12,6 +12,7 @@ from service_kit.ids import new_id
 from tests.component.payments.conftest import House, Json
 from tests.component.payments.quiet import Quiet
 from tests.component.payments.signing import event, post
+from tests.component.payments.test_refunds import refund_requested
 from tests.support import eventually
 
 
@@ -92,6 +93,36 @@ async def test_money_that_was_lost_stays_lost(house: House, by: str) -> None:
     await until(house, payment, "lost")
     assert (await news_of(house, payment, "lost"))["disputed"] == 1000
     assert (await house.refund(payment)).status_code == 409
+
+
+async def asked_back(house: House, payment: Json, amount: int) -> Json:
+    """As inventory asks for the refund of a booking that was cancelled; told twice, as brokers do."""
+    request = refund_requested(payment, amount)
+    for _ in range(2):
+        await house.publisher.publish(request)
+    return await house.until(payment, lambda it: [each["status"] for each in it["refunds"]] == ["waiting"])
+
+
+async def test_what_is_asked_back_during_a_dispute_is_refunded_once_it_is_won(house: House) -> None:
+    payment = await disputed(house)
+    await asked_back(house, payment, 1000)
+    await evidence(house, payment, "winning_evidence")
+    done = await house.until(payment, lambda it: it["status"] == "refunded")
+    assert [(each["amount"], each["status"]) for each in done["refunds"]] == [(1000, "succeeded")]
+    made = await house.gateway.v1.refunds.list_async({"payment_intent": payment["paymentIntent"]})
+    assert [each.amount for each in made.data] == [1000]
+
+
+async def test_what_is_asked_back_during_a_dispute_that_is_lost_was_given_by_the_bank(house: House) -> None:
+    payment = await disputed(house)
+    await asked_back(house, payment, 1000)
+    await house.gateway.v1.disputes.close_async(payment["disputes"][0]["disputeId"])
+    done = await house.until(payment, lambda it: it["status"] == "refunded")
+    assert (done["refunded"], done["disputes"][0]["status"]) == (1000, "lost")
+    assert [(each["amount"], each["byDispute"]) for each in done["refunds"]] == [(1000, True)]
+    assert (await house.gateway.v1.refunds.list_async({"payment_intent": payment["paymentIntent"]})).data == []
+    types = await house.events_of(payment, 5)
+    assert types.count("PaymentRefunded") == 1
 
 
 async def test_an_inquiry_takes_nothing_and_ends_with_a_full_refund(house: House) -> None:

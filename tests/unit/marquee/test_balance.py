@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 from inventory_service.domain.money import BookingMoney
 from marquee.balance import Balance, Pair, Patience, faults_of
+from payment_service.disputes import DisputeReport, opened
 from payment_service.domain import Payment, Refund
 
 NOW = datetime(2026, 11, 25, 20, tzinfo=UTC)
@@ -56,6 +57,22 @@ def test_what_the_policy_keeps_is_not_lost() -> None:
     balance.count(Pair(cancelled, payment))
     sums = balance.by_currency["EUR"]
     assert (sums.taken, sums.refunded, sums.kept, sums.open) == (1_000, 400, 600, 0)
+
+
+def test_a_refund_that_waits_for_a_dispute_is_under_way_and_adds_up_when_it_ends() -> None:
+    cancelled = replace(BOOKING, status="cancelled", asked={"r": 1_000})
+    disputed = opened(DisputeReport("pi", "du", 400, "fraudulent", "needs_response", LONG_AGO), LONG_AGO)
+    waiting = replace(
+        PAYMENT, refunds=(Refund("r", 1_000, "cancelled", "waiting", LONG_AGO),), disputes=(disputed,), reference="pi"
+    )
+    assert faults(cancelled, waiting) == []
+    sums = Pair(cancelled, waiting).parts()
+    assert (sums.taken, sums.disputed, sums.refunding, sums.open) == (1_000, 400, 600, 0)
+    change = waiting.learn(DisputeReport("pi", "du", 400, "fraudulent", "lost", LONG_AGO), NOW)
+    assert change is not None
+    sums = Pair(cancelled, change.payment).parts()
+    assert (sums.taken, sums.refunded, sums.disputed, sums.refunding, sums.open) == (1_000, 0, 400, 600, 0)
+    assert faults(replace(cancelled, refunded=400), change.payment) == []
 
 
 def test_a_refund_that_failed_after_all_is_told_until_another_is_made_in_its_place() -> None:

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import get_args
 
 import pytest
@@ -9,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from payment_service.disputes import ENDED, STATUSES, DisputeReport, DisputeStatus, Funds
-from payment_service.domain import Payment
-from payment_service.errors import AmountDiffers, MoneyDisputed, RefundTooLarge
+from payment_service.domain import Payment, RefundReport
+from payment_service.errors import AmountDiffers, MoneyDisputed, NotRefundable, RefundTooLarge
 from tests.unit.payments.samples import payment
 
 NOW = datetime(2026, 11, 21, 20, tzinfo=UTC)
@@ -127,3 +128,102 @@ def test_a_dispute_never_goes_back(reports: list[DisputeReport]) -> None:
             assert STATUSES.index(later.status) >= STATUSES.index(dispute.status)
             assert (later.closed_at is not None) == (later.status in ENDED)
         assert after(now, report) == now
+
+
+def asked_back(start: Payment, amount: int, refund_id: str = "r") -> Payment:
+    """As inventory asks for the refund of a booking that was cancelled."""
+    change = start.with_rest(refund_id, amount, "cancelled", NOW)
+    assert change is not None
+    return change.payment
+
+
+def refunds(of: Payment) -> list[tuple[str, int, str, bool]]:
+    return [(each.id, each.amount, each.status, each.by_dispute) for each in of.refunds]
+
+
+def learnt(start: Payment, report: DisputeReport) -> tuple[Payment, list[str]]:
+    change = start.learn(report, NOW)
+    assert change is not None
+    return change.payment, [type_ for type_, _ in change.happened]
+
+
+def test_what_is_asked_back_during_a_dispute_waits_and_claims_its_money() -> None:
+    disputed = after(paid(), said("needs_response"))
+    waiting = asked_back(disputed, 1000)
+    assert refunds(waiting) == [("r", 1000, "waiting", False)]
+    assert (waiting.refundable, waiting.refunded, waiting.open_refunds, waiting.due_at) == (0, 0, [], None)
+    assert waiting.with_rest("r", 1000, "cancelled", NOW) is None
+    assert after(waiting, said("under_review")).refunds == waiting.refunds
+
+
+def test_a_dispute_that_is_won_lets_the_refund_go_on() -> None:
+    won, told = learnt(asked_back(after(paid(), said("needs_response")), 1000), said("won"))
+    assert refunds(won) == [("r", 1000, "pending", False)]
+    assert (won.due_at, told) == (NOW, ["PaymentDisputed"])
+
+
+def test_a_dispute_that_is_lost_has_given_the_buyer_what_he_asked_for() -> None:
+    lost, told = learnt(asked_back(after(paid(), said("needs_response")), 1000), said("lost"))
+    assert refunds(lost) == [("r", 1000, "succeeded", True)]
+    assert (lost.status, lost.refunded, lost.refunded_by_us, lost.disputed) == ("refunded", 1000, 0, 0)
+    assert told == ["PaymentDisputed", "PaymentRefunded"]
+
+
+def test_who_cancels_after_the_dispute_was_lost_has_his_money_already() -> None:
+    lost = asked_back(after(paid(), said("lost")), 1000)
+    assert refunds(lost) == [("r", 1000, "succeeded", True)]
+    assert lost.status == "refunded"
+
+
+def test_of_a_part_that_was_disputed_the_bank_has_given_a_part_and_we_give_the_rest() -> None:
+    part = said("needs_response", amount=400)
+    lost, told = learnt(asked_back(after(paid(), part), 1000), replace(part, status="lost"))
+    assert refunds(lost) == [("r", 600, "pending", False), ("r-disputed", 400, "succeeded", True)]
+    assert (lost.status, lost.refunded, lost.due_at, told) == (
+        "completed",
+        400,
+        NOW,
+        ["PaymentDisputed", "PaymentRefunded"],
+    )
+    assert lost.with_rest("r", 1000, "cancelled", NOW) is None
+    done = lost.learn(RefundReport("pi_1", "re_1", 600, "succeeded", "r"), NOW)
+    assert done is not None
+    assert (done.payment.status, done.payment.refunded, done.payment.refunded_by_us) == ("refunded", 1000, 600)
+
+
+def test_what_the_policy_keeps_of_disputed_money_stays_with_the_bank() -> None:
+    lost, _ = learnt(asked_back(after(paid(), said("needs_response")), 500), said("lost"))
+    assert refunds(lost) == [("r", 500, "succeeded", True)]
+    assert (lost.status, lost.disputed, lost.refundable) == ("completed", 500, 0)
+
+
+def test_one_of_two_disputes_that_is_still_open_keeps_the_refund_waiting() -> None:
+    both = after(paid(), said("needs_response", amount=300), said("needs_response", amount=200, reference="du_2"))
+    waiting = after(asked_back(both, 1000), said("won", amount=300))
+    assert refunds(waiting) == [("r", 1000, "waiting", False)]
+    over, _ = learnt(waiting, said("lost", amount=200, reference="du_2"))
+    assert refunds(over) == [("r", 800, "pending", False), ("r-disputed", 200, "succeeded", True)]
+
+
+@given(
+    st.lists(REPORT, max_size=8),
+    st.lists(st.tuples(st.sampled_from("abc"), st.integers(1, 1000)), max_size=4),
+    st.data(),
+)
+def test_in_every_order_of_news_and_requests_no_more_goes_back_than_was_paid(
+    reports: list[DisputeReport], requests: list[tuple[str, int]], data: st.DataObject
+) -> None:
+    now = paid()
+    news = [partial(Payment.learn, report=report, now=NOW) for report in reports]
+    asked = [partial(Payment.with_rest, refund_id=id_, amount=sum_, reason="", now=NOW) for id_, sum_ in requests]
+    for step in data.draw(st.permutations([*news, *asked])):
+        try:
+            change = step(now)
+        except (RefundTooLarge, NotRefundable):
+            continue
+        now = change.payment if change else now
+        claimed = sum(refund.amount for refund in now.refunds)
+        assert claimed <= now.amount
+        assert now.refunded_by_us == 0
+        assert bool(now.waiting_refunds) <= any(each.taken and each.status not in ENDED for each in now.disputes)
+        assert (now.status == "refunded") == (now.refunded >= now.amount)
