@@ -101,9 +101,12 @@ def audit(
     from inventory_service.config import Settings as InventorySettings
     from inventory_service.handlers.audit import audit as check_seats
     from marquee.audit import MoneyAudit, Verdict, parked_money
+    from marquee.venue_audit import without_theatre
+    from partners_service.store.partners import Partners
     from payment_service.audit import open_books
     from payment_service.config import Settings as PaymentSettings
     from service_kit.mongo import open_database
+    from venues_service.store.venues import Venues
 
     stack = Home(home).running_stack()
     given = {"mongo_url": stack["mongoUrl"], "amqp_url": stack["amqpUrl"], "public_url": stack["url"]}
@@ -121,13 +124,16 @@ def audit(
     async def run() -> Verdict:
         async with (
             open_database(settings, "inventory") as database,
+            open_database(settings, "venues") as catalogue,
+            open_database(settings, "partners") as theatres,
             open_inventory(settings, database) as inventory,
             open_books(payments) as books,
         ):
             seats = await check_seats(inventory)
+            stranded = await without_theatre(Venues(catalogue), Partners(theatres))
             verdict = await MoneyAudit(inventory.bookings, books).run(gateway=gateway)
         parked = await parked_money(stack["amqpUrl"], Topology(payments.namespace))
-        verdict.findings[:0] = seats
+        verdict.findings[:0] = [*seats, *stranded]
         verdict.findings += [*parked, *await check_search(_settings(home))]
         return verdict
 

@@ -18,7 +18,13 @@ SUBSCRIPTIONS: dict[str, tuple[str, ...]] = {
     "inventory.venues": ("VenueCreated", "VenueUpdated"),
     "inventory.payments": ("PaymentSucceeded", "PaymentFailed", "PaymentRefunded"),
     "inventory.partners": ("PartnerConfirmed", "PartnerRefused"),
-    "partners.requests": ("PartnerConfirmationRequested", "BookingCancelled", "BookingFailed", "BookingReduced"),
+    "partners.requests": (
+        "PartnerConfirmationRequested",
+        "BookingCancelled",
+        "BookingFailed",
+        "BookingReduced",
+        "BookingRescheduled",
+    ),
     "payments.refunds": ("RefundRequested",),
     "payments.bookings": ("BookingExpired", "BookingCancelled", "BookingFailed"),
     "indexer.catalogue": (

@@ -12,6 +12,7 @@ from messaging.outbox import Relay
 from messaging.publisher import Publisher
 from messaging.topology import Topology
 from partners_service import http
+from partners_service.clients import Venues
 from partners_service.config import Settings
 from partners_service.consumers import Attendant, bookings
 from partners_service.handlers.asking import Asking
@@ -23,6 +24,7 @@ from partners_service.store.requests import Requests
 from partners_service.theatre import open_theatres
 from partners_service.vault import vault
 from service_kit.app import open_kit, service_app
+from service_kit.clients import service_client
 from service_kit.clock import Clock, SystemClock
 from service_kit.mongo import Database, open_database, ping
 from service_kit.tasks import background
@@ -46,6 +48,7 @@ def create_app(settings: Settings, clock: Clock | None = None) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with (
             open_database(settings, "partners") as database,
+            service_client(settings, settings.venues_address) as venues,
             open_kit(
                 settings,
                 checks={"mongodb": partial(ping, database)},
@@ -61,6 +64,7 @@ def create_app(settings: Settings, clock: Clock | None = None) -> FastAPI:
             app.state.kit = kit
             app.state.directory = await open_directory(settings, database, clock)
             app.state.requests = requests
+            app.state.venues = Venues(venues)
             app.state.exchanges = exchanges
             yield
 

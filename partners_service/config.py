@@ -9,8 +9,12 @@ from service_kit.settings import KitSettings
 
 
 class Settings(KitSettings):
-    """Hosts are given as `host` (then port 443 is meant) or `host:port`, separated by commas."""
+    """Hosts are given as `host` (then port 443 is meant) or `host:port`, separated by commas.
 
+    The address of the venues service defaults to the common origin.
+    """
+
+    venues_url: str | None = None
     # Seals the partners' secrets in the database; must be the same in every process.
     partner_key: Annotated[SecretStr, Field(min_length=16)]
     # The one of before, while what it sealed is being sealed anew: each worker does that when it starts.
@@ -27,3 +31,7 @@ class Settings(KitSettings):
     @classmethod
     def _split(cls, value: object) -> object:
         return [part.strip().lower() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+    @property
+    def venues_address(self) -> str:
+        return self.venues_url or self.public_url

@@ -35,6 +35,12 @@ def bookings(asking: Asking, wake: asyncio.Event) -> Subscription:
             await asking.reduce(event.data.booking_id, event.data.seat_ids)
             wake.set()
 
+    async def moved(event: Event[BookingState]) -> None:
+        starts_at = event.data.moved_to or event.data.starts_at
+        if event.data.partner and starts_at:
+            await asking.move(event.data.booking_id, starts_at, event.data.version)
+            wake.set()
+
     return Subscription(
         "partners.requests",
         handlers={
@@ -42,6 +48,7 @@ def bookings(asking: Asking, wake: asyncio.Event) -> Subscription:
             "BookingCancelled": over,
             "BookingFailed": over,
             "BookingReduced": reduced,
+            "BookingRescheduled": moved,
         },
     )
 

@@ -9,7 +9,7 @@ from partners_service.domain.partners import BreakerState, Partner
 from partners_service.handlers.partners import Directory
 from partners_service.store.exchanges import Exchange, Exchanges, Kind, Outcome
 from partners_service.store.requests import Requests
-from service_kit.auth import Admin
+from service_kit.auth import Admin, AdminOrService
 from service_kit.errors import Invalid
 from service_kit.etags import etag, require_match
 from service_kit.idempotency import IdempotentRoute, resource_id
@@ -117,7 +117,7 @@ async def list_partners(_: Admin, request: Request, response: Response, paging: 
 
 
 @router.get("/{partner_id}", response_model_exclude_none=True)
-async def get_partner(_: Admin, partner_id: str, request: Request, response: Response) -> PartnerAnswer:
+async def get_partner(_: AdminOrService, partner_id: str, request: Request, response: Response) -> PartnerAnswer:
     """With the state of its breaker and the last error. The ETag is that of what admins change."""
     return await _answer(request, response, await _directory(request).get(partner_id))
 
@@ -136,8 +136,8 @@ async def change_partner(
 
 @router.delete("/{partner_id}", status_code=204)
 async def delete_partner(_: Admin, partner_id: str, request: Request) -> None:
-    """It is asked for nothing more: what is paid for at its venues is refunded. Cancellations are still told to it."""
-    await _directory(request).delete(await _matching(request, partner_id))
+    """It is asked for nothing more, and told of cancellations still. 409 `partner-in-use` while venues name it."""
+    await _directory(request).delete(await _matching(request, partner_id), request.app.state.venues)
 
 
 @router.post("/{partner_id}/secrets", status_code=201, response_model_exclude_none=True)

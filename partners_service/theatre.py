@@ -17,10 +17,10 @@ from partners_service.domain.protocol import (
     Answer,
     Unusable,
     asked_body,
+    changed_body,
     read_answer,
     read_cancellation,
-    read_reduction,
-    reduced_body,
+    read_change,
 )
 from partners_service.domain.requests import Request
 from partners_service.domain.signing import (
@@ -77,12 +77,12 @@ class Theatres:
             raise Unheard(str(error), said.status) from error
 
     async def tell(self, line: Line, request: Request) -> int:
-        """Say that the booking is over, or what is left of it: the status once that was heard. Raises Unheard."""
+        """Say that the booking is over, or what has become of it: the status once that was heard. Raises Unheard."""
         over = request.cancelling == "due"
-        body = b"" if over else reduced_body(request.id, request.kept or ())
+        body = b"" if over else changed_body(request.id, request.seat_ids, request.starts_at)
         said = await self._say(line, "DELETE" if over else "PATCH", request, body)
         try:
-            (read_cancellation if over else read_reduction)(said.status, said.body, request.id)
+            (read_cancellation if over else read_change)(said.status, said.body, request.id)
         except Unusable as error:
             raise Unheard(str(error), said.status) from error
         return said.status

@@ -12,9 +12,11 @@ from messaging.outbox import Relay
 from messaging.publisher import Publisher
 from messaging.topology import Topology
 from service_kit.app import open_kit, service_app
+from service_kit.clients import service_client
 from service_kit.clock import Clock, SystemClock
 from service_kit.mongo import Database, open_database, ping
 from venues_service import http
+from venues_service.clients import Partners
 from venues_service.config import Settings
 from venues_service.consumers import subscriptions
 from venues_service.geocoding import Geocoding, open_geocoding
@@ -39,6 +41,7 @@ def create_app(settings: Settings, clock: Clock | None = None) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with (
             open_database(settings, "venues") as database,
+            service_client(settings, settings.partners_address) as partners,
             open_kit(
                 settings,
                 checks={"mongodb": partial(ping, database)},
@@ -48,7 +51,7 @@ def create_app(settings: Settings, clock: Clock | None = None) -> FastAPI:
         ):
             geocoding = await asyncio.to_thread(open_geocoding, settings)
             app.state.kit = kit
-            app.state.handlers = await _catalogue(database, geocoding, kit.clock)
+            app.state.handlers = await _catalogue(database, geocoding, Partners(partners), kit.clock)
             yield
 
     app = service_app(name="venues", title="Marquee catalogue", lifespan=lifespan, max_body=LARGEST_BODY)
@@ -56,7 +59,7 @@ def create_app(settings: Settings, clock: Clock | None = None) -> FastAPI:
     return app
 
 
-async def _catalogue(database: Database, geocoding: Geocoding, clock: Clock) -> Catalogue:
+async def _catalogue(database: Database, geocoding: Geocoding, partners: Partners, clock: Clock) -> Catalogue:
     venues, halls, events, showtimes = Venues(database), Halls(database), Events(database), Showtimes(database)
     for store in (venues, halls, events, showtimes):
         await store.prepare()
@@ -64,7 +67,13 @@ async def _catalogue(database: Database, geocoding: Geocoding, clock: Clock) -> 
     slots = Slots(halls, showtimes, clock)
     for_halls = HallHandlers(venues=venues, halls=halls, layouts=layouts, slots=slots, clock=clock)
     for_venues = VenueHandlers(
-        venues=venues, halls=halls, hall_handlers=for_halls, slots=slots, geocoding=geocoding, clock=clock
+        venues=venues,
+        halls=halls,
+        hall_handlers=for_halls,
+        slots=slots,
+        geocoding=geocoding,
+        partners=partners,
+        clock=clock,
     )
     for_events = EventHandlers(events=events, halls=halls, slots=slots, clock=clock)
     for_showtimes = showtime_handlers(database, clock)

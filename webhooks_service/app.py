@@ -17,7 +17,7 @@ from service_kit.resolving import Resolve, system_resolver
 from service_kit.sealing import Seal
 from service_kit.tasks import background
 from webhooks_service import http
-from webhooks_service.clients import Bookings
+from webhooks_service.clients import Bookings, Venues
 from webhooks_service.config import Settings
 from webhooks_service.consumers import subscriptions
 from webhooks_service.courier import Courier
@@ -44,6 +44,7 @@ def create_app(settings: Settings, clock: Clock | None = None, resolve: Resolve 
         async with (
             open_database(settings, "webhooks") as database,
             system_resolver() as system,
+            service_client(settings, settings.venues_address) as venues,
             # Kept answers hold signing secrets, so they are sealed too.
             open_kit(
                 settings,
@@ -56,7 +57,14 @@ def create_app(settings: Settings, clock: Clock | None = None, resolve: Resolve 
             sender = Sender(rules, resolve or system, ssl.create_default_context())
             endpoints, deliveries, seal = Endpoints(database), Deliveries(database), _seal(settings)
             await deliveries.prepare()
-            for_endpoints = EndpointHandlers(endpoints, deliveries, seal, sender, kit.clock)
+            for_endpoints = EndpointHandlers(
+                endpoints=endpoints,
+                deliveries=deliveries,
+                seal=seal,
+                sender=sender,
+                venues=Venues(venues),
+                clock=kit.clock,
+            )
             app.state.kit = kit
             app.state.handlers = Handlers(for_endpoints, DeliveryHandlers(for_endpoints, deliveries, kit.clock))
             yield

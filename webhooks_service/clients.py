@@ -1,4 +1,6 @@
-"""The one service that this one calls: inventory, for the venue of a booking."""
+"""The two services that this one calls: inventory for the venue of a booking, venues for whether one is there."""
+
+from collections.abc import Iterable
 
 import httpx2
 
@@ -17,3 +19,19 @@ class Bookings:
         except NotFound:
             return None
         return str(booking["venueId"])
+
+
+class Venues:
+    def __init__(self, client: httpx2.AsyncClient) -> None:
+        self._client = client
+
+    async def missing(self, venue_ids: Iterable[str]) -> list[str]:
+        """Those that are no venue (any more), in the order given. Raises Unavailable."""
+        return [venue_id for venue_id in venue_ids if not await self._has(venue_id)]
+
+    async def _has(self, venue_id: str) -> bool:
+        try:
+            await call(self._client, "GET", f"/api/v1/venue/{venue_id}")
+        except NotFound:
+            return False
+        return True

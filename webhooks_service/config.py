@@ -10,9 +10,10 @@ from service_kit.settings import KitSettings
 
 
 class Settings(KitSettings):
-    """The address of inventory defaults to the common origin."""
+    """The addresses of inventory and venues default to the common origin."""
 
     inventory_url: str | None = None
+    venues_url: str | None = None
     # Seals signing secrets in the database; must be the same in every process. A database alone signs nothing.
     hooks_secret: Annotated[SecretStr, Field(min_length=16)]
     # The one of before, while what it sealed is being sealed anew: each worker does that when it starts.
@@ -29,6 +30,10 @@ class Settings(KitSettings):
     @property
     def inventory_address(self) -> str:
         return self.inventory_url or self.public_url
+
+    @property
+    def venues_address(self) -> str:
+        return self.venues_url or self.public_url
 
     def key(self, purpose: bytes) -> bytes:
         """A key of 32 bytes for one purpose, which tells nothing of the others."""

@@ -16,7 +16,7 @@ from datetime import datetime
 from typing import Any, get_args
 
 from inventory_service.domain.layout import LayoutKey
-from inventory_service.domain.partner import Partner
+from inventory_service.domain.partner import Partner, PartnerState
 from inventory_service.domain.refunds import Leaving, Part, Share
 from messaging.events import BookingStatus, RefundPolicy
 from service_kit.errors import Conflict, Gone
@@ -165,6 +165,14 @@ class Booking:
     def turned_down(self) -> bool:
         """Whether the partner theatre would not have it: then money that comes again leads to no ticket."""
         return self.partner is not None and self.partner.state == "refused"
+
+    @property
+    def partner_state(self) -> PartnerState | None:
+        """How far the asking of the partner theatre has come. What it had confirmed ends with the booking."""
+        if self.partner is None:
+            return None
+        confirmed = self.partner.state == "confirmed"
+        return "withdrawn" if confirmed and self.status not in {"pending", "confirmed"} else self.partner.state
 
     @property
     def settled(self) -> bool:

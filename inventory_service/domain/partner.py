@@ -1,8 +1,8 @@
 """The partner theatre of a booking: who must agree to the sale, and how far the asking has come.
 
-unasked ─▶ asked ─▶ confirmed
-   │         ├────▶ refused     by the theatre, or by its silence
-   └─────────┴────▶ withdrawn   we let it go first: the buyer cancelled, the show was called off
+unasked ─▶ asked ─▶ confirmed ─▶ withdrawn, once the booking has ended
+             ├────▶ refused     by the theatre, or by its silence
+             └────▶ withdrawn   we let it go first: the buyer cancelled, the show was called off
 """
 
 from collections.abc import Mapping
@@ -18,6 +18,7 @@ PartnerEnding = Literal["refused", "withdrawn"]
 class Partner:
     """`deadline`: when silence counts as a refusal. `ticket_ids`: the theatre's own, by seat. `reason`: why not.
 
+    Of a booking that has ended `confirmed` is kept, for what it was: `Booking.partner_state` says what it is now.
     `ending` says how it is about to end, from before the seats are given back until the booking has followed.
     """
 

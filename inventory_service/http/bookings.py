@@ -236,7 +236,7 @@ def _partner_answer(booking: Booking, partner: Partner) -> PartnerAnswer:
     ]
     return PartnerAnswer(
         partner_id=partner.id,
-        state=partner.state,
+        state=booking.partner_state or partner.state,
         deadline=partner.deadline if partner.state == "asked" else None,
         tickets=tickets or None,
         reason=partner.reason,

@@ -23,6 +23,12 @@ class PartnerNotFound(NotFound):
     slug, title = "partner-not-found", "There is no such partner"
 
 
+class PartnerInUse(Conflict):
+    """Names the venues: `venueIds`, a hundred at most."""
+
+    slug, title = "partner-in-use", "Venues name this partner: what is sold there could not be confirmed"
+
+
 class LastSecret(Conflict):
     slug, title = "last-secret", "A partner needs one secret at least"
 

@@ -1,16 +1,18 @@
 """What is said between us and a theatre.
 
 `PUT <url>/bookings/<booking id>` asks for the seats of a booking, `DELETE` of the same cancels it, and `PATCH` says
-which seats are left of it.
+what has become of it: which seats are left, and when the show begins now.
 """
 
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
+from pydantic_core import to_jsonable_python
 
 from service_kit.models import Line, Name
 
@@ -66,8 +68,9 @@ class _Cancellation(_Said):
     status: Literal["cancelled"]
 
 
-class _Reduction(_Said):
-    status: Literal["reduced"]
+class _Change(_Said):
+    # `reduced` is what theatres say that were built when only seats could change.
+    status: Literal["changed", "reduced"]
 
 
 def asked_body(asked: dict[str, Any]) -> bytes:
@@ -91,9 +94,10 @@ def read_answer(status: int, body: bytes, booking_id: str, seat_ids: Sequence[st
     return Confirmed(tickets)
 
 
-def reduced_body(booking_id: str, kept: Sequence[str]) -> bytes:
-    """The body of the PATCH."""
-    return json.dumps({"bookingId": booking_id, "seatIds": list(kept)}, ensure_ascii=False).encode()
+def changed_body(booking_id: str, seat_ids: Sequence[str], starts_at: datetime) -> bytes:
+    """The body of the PATCH: always all of it, so that one that comes again or late does no harm."""
+    said = {"bookingId": booking_id, "seatIds": list(seat_ids), "startsAt": to_jsonable_python(starts_at)}
+    return json.dumps(said, ensure_ascii=False).encode()
 
 
 def read_cancellation(status: int, body: bytes, booking_id: str) -> None:
@@ -101,9 +105,9 @@ def read_cancellation(status: int, body: bytes, booking_id: str) -> None:
     _heard(_Cancellation, status, body, booking_id)
 
 
-def read_reduction(status: int, body: bytes, booking_id: str) -> None:
-    """The same of a reduction."""
-    _heard(_Reduction, status, body, booking_id)
+def read_change(status: int, body: bytes, booking_id: str) -> None:
+    """The same of a change."""
+    _heard(_Change, status, body, booking_id)
 
 
 def _heard(kind: type[_Said], status: int, body: bytes, booking_id: str) -> None:

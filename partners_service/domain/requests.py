@@ -6,7 +6,7 @@ asking ─▶ confirmed ──(booking cancelled)──▶ withdrawn
 
 Whatever the theatre may have confirmed without our having a ticket of it, it is told to cancel until it has heard that:
 after its silence, after a withdrawal, after a confirmation that comes too late. Where only some seats of a confirmed
-booking were given back it is told, just so, which are left.
+booking were given back, or its show was moved, it is told, just so, which are left and when it begins.
 
 Each step gives the request as it is afterwards, the same one where nothing changes.
 """
@@ -36,7 +36,7 @@ class Request:
     """One per booking. `asked` is what the theatre is asked; `tries` and `telling_tries` count what was sent.
 
     `due_at`: when it is to be looked at again, None once nothing is left to do. `kept`: the seats that are left, once
-    some were given back.
+    some were given back. `moved_to`: when the show begins, once it was moved, as the booking had it in `moved_version`.
     """
 
     id: str
@@ -51,10 +51,29 @@ class Request:
     cancelling: Telling = "no"
     reducing: Telling = "no"
     kept: Sequence[str] | None = None
+    moving: Telling = "no"
+    moved_to: datetime | None = None
+    moved_version: int = 0
     tries: int = 0
     telling_tries: int = 0
     tickets: Mapping[str, str] = field(default_factory=dict)
     reason: str | None = None
+
+    @property
+    def seat_ids(self) -> Sequence[str]:
+        """The seats that it has now."""
+        asked: Sequence[str] = self.asked["seatIds"]
+        return asked if self.kept is None else self.kept
+
+    @property
+    def starts_at(self) -> datetime:
+        """When the show begins now."""
+        return self.moved_to or _asked_time(self.asked)
+
+    @property
+    def telling(self) -> bool:
+        """Whether there is something that the theatre has yet to hear."""
+        return "due" in {self.cancelling, self.reducing, self.moving}
 
     def sending(self, now: datetime) -> "Request":
         """Noted before anything is sent: what may have been said must be taken back if it comes to nothing."""
@@ -69,7 +88,10 @@ class Request:
         """The theatre's word: it counts while it is waited for. A confirmation that comes too late is taken back."""
         if isinstance(answer, Confirmed):
             if self.state == "asking":
-                return self._changed(now, state="confirmed", tickets=answer.tickets, due_at=None)
+                confirmed = self._changed(now, state="confirmed", tickets=answer.tickets, due_at=None)
+                # Moved while it was asked: it has confirmed another time.
+                moved = self.moved_to is not None and self.moved_to != _asked_time(self.asked)
+                return replace(confirmed, moving="due", due_at=now) if moved else confirmed
             return self if self.state == "confirmed" else self._taken_back(now)
         if self.state != "asking":
             return self
@@ -79,7 +101,7 @@ class Request:
         """Nothing that could be used came back: again after a while."""
         if self.state == "asking":
             return self.postponed(now + pause(self.tries, LONGEST_PAUSE), now)
-        if "due" in {self.cancelling, self.reducing}:
+        if self.telling:
             return self.postponed(now + pause(self.telling_tries, LONGEST_TELLING_PAUSE), now)
         return self
 
@@ -97,21 +119,35 @@ class Request:
 
     def reduced(self, seat_ids: Sequence[str], now: datetime) -> "Request":
         """Only these seats of the booking are left. Seats never come back, whatever order the news arrive in."""
-        before = self.asked["seatIds"] if self.kept is None else self.kept
-        left = [seat_id for seat_id in before if seat_id in set(seat_ids)]
-        if self.state != "confirmed" or left == list(before):
+        if self.state != "confirmed":
+            return self
+        left = [seat_id for seat_id in self.seat_ids if seat_id in set(seat_ids)]
+        if left == list(self.seat_ids):
             return self
         return self._changed(now, kept=left, reducing="due", telling_tries=0, due_at=now)
+
+    def moved(self, starts_at: datetime, version: int, now: datetime) -> "Request":
+        """The show begins at another time, as that version of the booking has it; older news count for nothing."""
+        if self.state not in {"asking", "confirmed"} or version <= self.moved_version:
+            return self
+        moved = self._changed(now, moved_to=starts_at, moved_version=version)
+        if self.state == "asking" or starts_at == self.starts_at:
+            return moved
+        return replace(moved, moving="due", telling_tries=0, due_at=now)
 
     def told(self, sent: "Request", now: datetime) -> "Request":
         """The theatre has heard what `sent` had to say. What has come up since is said next."""
         if sent.cancelling == "due":
             return self._changed(now, cancelling="told", due_at=None) if self.cancelling == "due" else self
-        if self.cancelling == "due" or self.reducing != "due":
+        if self.cancelling == "due" or not self.telling:
             return self
-        if list(self.kept or ()) != list(sent.kept or ()):
-            return self._changed(now, due_at=now)
-        return self._changed(now, reducing="told", due_at=None)
+        heard: dict[str, Telling] = {}
+        if self.reducing == "due" and list(self.seat_ids) == list(sent.seat_ids):
+            heard["reducing"] = "told"
+        if self.moving == "due" and self.starts_at == sent.starts_at:
+            heard["moving"] = "told"
+        after = self._changed(now, due_at=None, **heard)
+        return replace(after, due_at=now) if after.telling else after
 
     def announcement(self) -> tuple[str, EventData] | None:
         """The event that tells of the state it has come to, if that is for others to know."""
@@ -130,7 +166,8 @@ class Request:
         return self._taken_back(now) if self.tries else replace(self, due_at=None)
 
     def _taken_back(self, now: datetime) -> "Request":
-        return self._changed(now, cancelling="due", telling_tries=0, due_at=now)
+        """What else there was to tell of it is of no consequence then."""
+        return self._changed(now, cancelling="due", reducing="no", moving="no", telling_tries=0, due_at=now)
 
     def _changed(self, now: datetime, **values: Any) -> "Request":
         return replace(self, **{"updated_at": now, **values})
@@ -140,3 +177,7 @@ def pause(tries: int, longest: timedelta) -> timedelta:
     """How long to wait after so many tries: twice as long each time, give or take a fifth."""
     doubled: timedelta = FIRST_PAUSE * 2 ** min(max(tries - 1, 0), 20)
     return min(doubled, longest) * random.uniform(0.8, 1.2)
+
+
+def _asked_time(asked: Mapping[str, Any]) -> datetime:
+    return datetime.fromisoformat(asked["startsAt"])

@@ -6,7 +6,7 @@ that dies is followed by another once its claim lapses, and a worker that was th
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from time import perf_counter
 
 from prometheus_client import Counter
@@ -45,6 +45,10 @@ class Attempt:
     began: float
 
 
+class NotAskedYet(Exception):
+    """News of a booking came before the order to ask for it, which is on its way."""
+
+
 @dataclass(frozen=True)
 class Asking:
     requests: Requests
@@ -78,11 +82,19 @@ class Asking:
             now = self.clock.now()
             await self._change(request, lambda it: it.reduced(seat_ids, now))
 
+    async def move(self, booking_id: str, starts_at: datetime, version: int) -> None:
+        """The show begins at another time, as that version of the booking has it. Raises NotAskedYet."""
+        request = await self.requests.get(booking_id)
+        if request is None:
+            raise NotAskedYet
+        now = self.clock.now()
+        await self._change(request, lambda it: it.moved(starts_at, version, now))
+
     async def attend(self, request: Request) -> None:
         """The next step of a request that was claimed."""
         if request.state == "asking":
             await self._ask(request)
-        elif "due" in {request.cancelling, request.reducing}:
+        elif request.telling:
             await self._tell(request)
 
     async def _ask(self, request: Request) -> None:
@@ -109,13 +121,13 @@ class Asking:
             await self._heard(attempt, "refused", status, answer.reason)
 
     async def _tell(self, request: Request) -> None:
-        """What the theatre has to know: that the booking is over, or which of its seats are left."""
+        """What the theatre has to know: that the booking is over, which of its seats are left, when it begins."""
         partner = await self.directory.partners.get(request.partner_id)
         if partner is None:  # then it was never asked
             await self._change(request, lambda it: it.told(request, self.clock.now()))
             return
-        over = request.cancelling == "due"
-        attempt = await self._attempt(partner, request, "cancel" if over else "reduce", partner.timeout_seconds)
+        kind, outcome = _news_of(request)
+        attempt = await self._attempt(partner, request, kind, partner.timeout_seconds)
         if attempt is None:
             return
         try:
@@ -124,7 +136,7 @@ class Asking:
             await self._unheard(attempt, error)
             return
         await self._change(attempt.request, lambda it: it.told(attempt.request, self.clock.now()))
-        await self._heard(attempt, "cancelled" if over else "reduced", status)
+        await self._heard(attempt, outcome, status)
 
     async def _attempt(self, partner: Partner, request: Request, kind: Kind, seconds: float) -> Attempt | None:
         """An exchange that may begin; None where the breaker has it wait, another is at it, or none can sign it."""
@@ -191,3 +203,10 @@ class Asking:
                 type_, source="partners", subject=after.id, version=after.version + 1, data=data, clock=self.clock
             )
         )
+
+
+def _news_of(request: Request) -> tuple[Kind, Outcome]:
+    """What the exchange is called in the log, and what it is once it was heard; a reduction may tell of a move too."""
+    if request.cancelling == "due":
+        return "cancel", "cancelled"
+    return ("reduce", "reduced") if request.reducing == "due" else ("move", "moved")

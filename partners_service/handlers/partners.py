@@ -3,7 +3,8 @@
 from dataclasses import dataclass, replace
 from typing import Any
 
-from partners_service.domain.partners import Partner, PartnerNotFound, Secret
+from partners_service.clients import Venues
+from partners_service.domain.partners import Partner, PartnerInUse, PartnerNotFound, Secret
 from partners_service.hosts import Hosts
 from partners_service.store.partners import Partners
 from partners_service.vault import fresh_secret
@@ -86,8 +87,14 @@ class Directory:
         """Raises PartnerChanged, PartnerNotFound, LastSecret."""
         return await self._save(partner, partner.without_secret(secret_id, self.clock.now()))
 
-    async def delete(self, partner: Partner) -> None:
-        """It is asked for nothing more; what it has confirmed it is told of to the end. Raises PartnerChanged."""
+    async def delete(self, partner: Partner, venues: Venues) -> None:
+        """It is asked for nothing more; what it has confirmed it is told of to the end.
+
+        Raises PartnerInUse, PartnerChanged, Unavailable. A venue that names it at this very moment is found by the
+        audit.
+        """
+        if venue_ids := await venues.naming(partner.id):
+            raise PartnerInUse(venue_ids=venue_ids)
         await self._save(
             partner, replace(partner, version=partner.version + 1, deleted=True, updated_at=self.clock.now())
         )

@@ -4,7 +4,7 @@ It speaks the protocol of docs/partners.md, signed by MARQUEE_PARTNER_SANDBOX_SE
 
 - `PUT /bookings/{id}` confirms the seats and gives tickets, the same again on a repeat. A seat that it has given to
   another booking of the showtime is refused, and so is a booking that was cancelled.
-- `DELETE /bookings/{id}` cancels, whatever it knows of the booking; `PATCH` leaves it the named seats.
+- `DELETE /bookings/{id}` cancels, whatever it knows of the booking; `PATCH` leaves it the named seats, at that time.
 
 And, unsigned, for people and tests: `GET /sandbox/bookings/{id}`, and the fault dial.
 

@@ -69,7 +69,7 @@ async def booking(request: Request) -> Response:
     if request.method == "DELETE":
         said = state.books.cancel(request.path_params["id"])
     elif request.method == "PATCH":
-        said = state.books.reduce(request.path_params["id"], json.loads(body)["seatIds"])
+        said = state.books.change(request.path_params["id"], json.loads(body))
     else:
         said = state.books.confirm(request.path_params["id"], json.loads(body), refuse=dial.strikes("refuse"))
     if dial.strikes("answer_lost"):
@@ -88,8 +88,11 @@ def _signed(request: Request, request_id: str, said: dict[str, Any]) -> Response
 
 
 async def look(request: Request) -> Response:
-    found = request.app.state.books.find(request.path_params["id"])
-    return JSONResponse(found or {"error": "There is no such booking"}, 200 if found else 404)
+    books: Books = request.app.state.books
+    found = books.find(request.path_params["id"])
+    if found is None:
+        return JSONResponse({"error": "There is no such booking"}, 404)
+    return JSONResponse({**found, "startsAt": books.starts_at(request.path_params["id"])})
 
 
 async def faults(request: Request) -> Response:

@@ -31,6 +31,13 @@ class Books:
         row = self._db.execute("SELECT status, tickets, reason FROM bookings WHERE id = ?", (booking_id,)).fetchone()
         return {"bookingId": booking_id, "status": row[0], **_details(row)} if row else None
 
+    def starts_at(self, booking_id: str) -> str | None:
+        """When the show of a booking begins, by what it was last told."""
+        row = self._db.execute(
+            "SELECT json_extract(asked, '$.startsAt') FROM bookings WHERE id = ?", (booking_id,)
+        ).fetchone()
+        return row[0] if row else None
+
     def confirm(self, booking_id: str, asked: Json, *, refuse: bool) -> Json:
         """What is answered: as before, where this booking was asked for before."""
         self._db.execute("BEGIN IMMEDIATE")
@@ -58,17 +65,20 @@ class Books:
         self._db.execute("COMMIT")
         return {"bookingId": booking_id, "status": "cancelled"}
 
-    def reduce(self, booking_id: str, kept: list[str]) -> Json:
-        """Leave a confirmed booking only those of its seats."""
+    def change(self, booking_id: str, present: Json) -> Json:
+        """Leave a confirmed booking only those of its seats, at that time."""
         self._db.execute("BEGIN IMMEDIATE")
         known = self.find(booking_id)
         if known and known["status"] == "confirmed":
-            tickets = [ticket for ticket in known["tickets"] if ticket["seatId"] in kept]
-            self._db.execute("UPDATE bookings SET tickets = ? WHERE id = ?", (json.dumps(tickets), booking_id))
+            tickets = [ticket for ticket in known["tickets"] if ticket["seatId"] in present["seatIds"]]
+            self._db.execute(
+                "UPDATE bookings SET tickets = ?, asked = json_set(asked, '$.startsAt', ?) WHERE id = ?",
+                (json.dumps(tickets), present["startsAt"], booking_id),
+            )
             gone = [(booking_id, ticket["seatId"]) for ticket in known["tickets"] if ticket not in tickets]
             self._db.executemany("DELETE FROM seats WHERE booking = ? AND seat = ?", gone)
         self._db.execute("COMMIT")
-        return {"bookingId": booking_id, "status": "reduced"}
+        return {"bookingId": booking_id, "status": "changed"}
 
     def _decide(self, booking_id: str, asked: Json, *, refuse: bool) -> Json:
         seats, showtime = asked["seatIds"], asked["showtimeId"]

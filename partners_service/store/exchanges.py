@@ -13,8 +13,8 @@ from pymongo.write_concern import WriteConcern
 from service_kit.mongo import Database, Document
 
 KEPT = timedelta(days=30)
-Kind = Literal["confirm", "cancel", "reduce"]
-Outcome = Literal["confirmed", "refused", "cancelled", "reduced", "failed"]
+Kind = Literal["confirm", "cancel", "reduce", "move"]
+Outcome = Literal["confirmed", "refused", "cancelled", "reduced", "moved", "failed"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,6 +85,7 @@ def _document(request: Request) -> Document:
 
 
 def _request(document: Document) -> Request:
-    values = {name: document[wire] for name, wire in NAMES.items()}
+    # One that was stored before a field was there has none of it.
+    values = {name: document[wire] for name, wire in NAMES.items() if wire in document}
     values["tickets"] = {ticket["seatId"]: ticket["ticketId"] for ticket in document["tickets"]}
     return Request(**values)

@@ -1,6 +1,7 @@
 """Venues: what may be said about one, and when two names are the same."""
 
 import re
+from collections.abc import Mapping
 from functools import cache
 from itertools import pairwise
 from typing import Annotated, Any, Self
@@ -62,6 +63,11 @@ def _naming_a_theatre(value: dict[str, Any]) -> dict[str, Any]:
         if value.keys() != {"adapter", "id"} or value["adapter"] != "http" or not named:
             raise PydanticCustomError("partner", 'Must be {"adapter": "http", "id": the id of a partner}')
     return value
+
+
+def theatre_of(partner: Mapping[str, Any] | None) -> str | None:
+    """The id of the theatre that a venue's `partner` names, if it does."""
+    return partner.get("id") if partner else None
 
 
 class AddressDraft(Model):

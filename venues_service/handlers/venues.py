@@ -6,10 +6,11 @@ from typing import Any
 
 from messaging.events import VenueState
 from service_kit.clock import Clock
-from service_kit.errors import DomainError, NotFound
+from service_kit.errors import DomainError, Invalid, NotFound
 from service_kit.ids import new_id
 from service_kit.models import Location
 from service_kit.mongo import Document
+from venues_service.clients import Partners
 from venues_service.domain.drafts import ChangedMeanwhile, Wanted, merge, parse, refuse
 from venues_service.domain.venues import (
     LOCATING,
@@ -19,6 +20,7 @@ from venues_service.domain.venues import (
     draft_fields,
     name_key,
     stated_country,
+    theatre_of,
     venue_state,
     zone_at,
 )
@@ -39,6 +41,7 @@ class VenueHandlers:
         hall_handlers: HallHandlers,
         slots: Slots,
         geocoding: Geocoding,
+        partners: Partners,
         clock: Clock,
     ) -> None:
         self._venues = venues
@@ -46,17 +49,26 @@ class VenueHandlers:
         self._hall_handlers = hall_handlers
         self._slots = slots
         self._geocoding = geocoding
+        self._partners = partners
         self._clock = clock
 
     async def create(self, wanted: Sequence[Wanted[VenueDraft]]) -> list[Outcome[VenueState]]:
-        """Create venues, each on its own; an Invalid or VenueNameTaken stands for one that can't be."""
+        """Create venues, each on its own; an Invalid or VenueNameTaken stands for one that can't be.
+
+        Raises Unavailable where one names a theatre and the partners can't be asked.
+        """
         outcomes: Outcomes[VenueState] = {}
         rest = await part_by_ref(self._venues, wanted, outcomes)
         completed = await asyncio.to_thread(
             lambda: {at: self._completed(item.id, 1, item.draft) for at, item in rest.items()}
         )
+        named = (theatre_of(item.draft.partner) for item in rest.values())
+        missing = await self._partners.missing(theatre for theatre in named if theatre)
         states, documents = {}, {}
         for at, state in completed.items():
+            if theatre_of(rest[at].draft.partner) in missing:
+                outcomes[at] = _no_theatre()
+                continue
             if isinstance(state, DomainError):
                 outcomes[at] = state
                 continue
@@ -104,13 +116,17 @@ class VenueHandlers:
         text: str | None,
         point: tuple[float, float] | None,
         metres: float,
+        theatre: str | None,
     ) -> tuple[list[VenueState], str | None]:
+        """`theatre`: only the venues that name this partner."""
         if point is None:
-            return await self._venues.page(position, limit, city=city, text=text)
-        return await self._venues.page_near(position, limit, city=city, text=text, point=point, metres=metres)
+            return await self._venues.page(position, limit, city=city, text=text, theatre=theatre)
+        return await self._venues.page_near(
+            position, limit, city=city, text=text, theatre=theatre, point=point, metres=metres
+        )
 
     async def change(self, venue_id: str, patch: dict[str, Any], precondition: Precondition) -> VenueState:
-        """Apply a merge patch. Raises NotFound, PreconditionFailed, Invalid, VenueNameTaken."""
+        """Apply a merge patch. Raises NotFound, PreconditionFailed, Invalid, VenueNameTaken, Unavailable."""
         for _ in range(ATTEMPTS):
             venue = await self._venues.find(venue_id)
             if venue is None:
@@ -128,6 +144,10 @@ class VenueHandlers:
             derived = draft.derived() if moved else venue.derived
             if state.model_copy(update={"version": venue.state.version}) == venue.state and derived == venue.derived:
                 return venue.state
+            theatre = theatre_of(state.partner)
+            # One that is named already may be gone since: that must not keep the venue from being changed.
+            if theatre and theatre != theatre_of(venue.state.partner) and await self._partners.missing([theatre]):
+                raise _no_theatre()
             key = name_key(state.name, state.city, state.country)
             event = told("VenueUpdated", venue_id, version, state, self._clock)
             if await self._venues.change(venue_id, venue.state.version, fields_of(state, derived), event):
@@ -158,3 +178,7 @@ class VenueHandlers:
         event = told("VenueDeleted", venue_id, state.version, state, self._clock)
         if not await self._venues.finish_deletion(venue_id, token, event):
             raise ChangedMeanwhile
+
+
+def _no_theatre() -> Invalid:
+    return refuse([("/partner/id", "There is no such partner")])

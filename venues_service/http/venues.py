@@ -12,6 +12,7 @@ from service_kit.auth import Admin
 from service_kit.errors import Invalid
 from service_kit.etags import IfMatch, tagged
 from service_kit.idempotency import IdempotentRoute, resource_id
+from service_kit.models import Id
 from service_kit.pages import BadCursor, Page, PageRequest, link_next
 from venues_service.domain.drafts import Wanted, only
 from venues_service.domain.venues import VenueDraft
@@ -43,6 +44,7 @@ async def list_venues(
     text: Words = None,
     near: Annotated[str | None, Query(max_length=100, description="lat,lon", examples=["48.85,2.35"])] = None,
     distance: Annotated[str, Query(max_length=30, description="`10km`, `5mi` or `800m`")] = "25km",
+    partner_id: Annotated[Id | None, Query(alias="partnerId", description="Venues that name this theatre")] = None,
 ) -> Page[VenueState]:
     point = _point(near) if near is not None else None
     metres = _metres(distance)
@@ -50,7 +52,7 @@ async def list_venues(
     if point is not None and position is not None and not 0 <= position[0] <= HALF_THE_EARTH_KM * 1_000:
         raise BadCursor
     items, following = await handlers.venues.page(
-        position, page.limit, city=city, text=text, point=point, metres=metres
+        position, page.limit, city=city, text=text, point=point, metres=metres, theatre=partner_id
     )
     link_next(request, response, following)
     return Page(items=items, next_cursor=following)

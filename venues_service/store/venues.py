@@ -40,6 +40,12 @@ class Venues(Collection):
         ),
         # Lists by city, and the cities with shows.
         IndexModel([("cityKey", ASCENDING), ("_id", ASCENDING)], name="city"),
+        # Those that name a partner theatre; few do.
+        IndexModel(
+            [("partner.id", ASCENDING), ("_id", ASCENDING)],
+            name="theatre",
+            partialFilterExpression={"partner.id": {"$exists": True}},
+        ),
         # Lists by distance.
         IndexModel([("location", GEOSPHERE)], name="location"),
     )
@@ -60,16 +66,21 @@ class Venues(Collection):
         found = self.collection.find({"cityKey": fold(city), **ALIVE}, {"_id": 1})
         return [document["_id"] async for document in found]
 
+    async def theatres(self) -> dict[str, str]:
+        """The partner that each venue names, by the venue's id; those alone that name one."""
+        found = self.collection.find({"partner.id": {"$exists": True}, **ALIVE}, {"partner.id": 1})
+        return {document["_id"]: document["partner"]["id"] async for document in found}
+
     async def zones(self, ids: Sequence[str]) -> dict[str, str]:
         """The time zones of venues, deleted ones included."""
         found = self.collection.find({"_id": {"$in": list(ids)}}, {"timezone": 1})
         return {document["_id"]: document["timezone"] async for document in found}
 
     async def page(
-        self, position: Sequence[Any] | None, limit: int, *, city: str | None, text: str | None
+        self, position: Sequence[Any] | None, limit: int, *, city: str | None, text: str | None, theatre: str | None
     ) -> tuple[list[VenueState], str | None]:
         """Venues in the order in which they were made."""
-        found = self.collection.find({"$and": [_filter(city, text), after(position, "_id")]}, {"outbox": 0})
+        found = self.collection.find({"$and": [_filter(city, text, theatre), after(position, "_id")]}, {"outbox": 0})
         rows = await found.sort("_id", ASCENDING).limit(limit + 1).to_list()
         rows, following = cut(rows, limit, lambda row: [row["_id"]])
         return [_venue(row).state for row in rows], following
@@ -81,6 +92,7 @@ class Venues(Collection):
         *,
         city: str | None,
         text: str | None,
+        theatre: str | None,
         point: tuple[float, float],
         metres: float,
     ) -> tuple[list[VenueState], str | None]:
@@ -91,7 +103,7 @@ class Venues(Collection):
             "distanceField": "distance",
             "maxDistance": metres,
             "spherical": True,
-            "query": _filter(city, text),
+            "query": _filter(city, text, theatre),
         }
         if position is not None:
             near["minDistance"] = position[0]
@@ -131,10 +143,12 @@ def _venue(document: Document) -> Venue:
     return Venue(state, document["derived"], "deleting" in document)
 
 
-def _filter(city: str | None, text: str | None) -> Document:
+def _filter(city: str | None, text: str | None, theatre: str | None) -> Document:
     conditions: list[Document] = [ALIVE]
     if city is not None:
         conditions.append({"cityKey": fold(city)})
+    if theatre is not None:
+        conditions.append({"partner.id": theatre})
     # Each word must occur somewhere; escaped, so that nobody brings a pattern of his own.
     conditions += [{"searchKey": {"$regex": re.escape(word)}} for word in fold(text or "").split()]
     return {"$and": conditions}

@@ -1,10 +1,11 @@
 """An endpoint: where an organiser wants to hear of which events, and how it is faring."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Literal
 
-from service_kit.errors import Conflict
+from service_kit.errors import Conflict, Invalid
 
 ALL_TYPES = "*"
 MOST_ENDPOINTS = 100
@@ -15,6 +16,15 @@ MOST_SECRETS = 5
 FAILING_FOR = timedelta(days=5)
 
 DisabledReason = Literal["gone", "failing"]
+
+
+class UnknownVenues(Invalid):
+    """An endpoint of a venue that isn't there would wait for ever, and nobody would know why."""
+
+    slug, title = "unknown-venues", "There are no such venues"
+
+    def __init__(self, venue_ids: Sequence[str]) -> None:
+        super().__init__(faults=[("/venueIds", f"No such venue: {', '.join(venue_ids)}")])
 
 
 class TooManyEndpoints(Conflict):

@@ -9,7 +9,8 @@ from service_kit.errors import Conflict, NotFound
 from service_kit.ids import new_id
 from service_kit.logs import get_logger
 from service_kit.sealing import Seal
-from webhooks_service.domain.endpoints import MOST_ENDPOINTS, Endpoint, Secret, TooManyEndpoints
+from webhooks_service.clients import Venues
+from webhooks_service.domain.endpoints import MOST_ENDPOINTS, Endpoint, Secret, TooManyEndpoints, UnknownVenues
 from webhooks_service.domain.signing import new_secret
 from webhooks_service.sender import Sender
 from webhooks_service.store.deliveries import Deliveries
@@ -37,19 +38,33 @@ class Draft:
 
 
 class EndpointHandlers:
-    def __init__(self, endpoints: Endpoints, deliveries: Deliveries, seal: Seal, sender: Sender, clock: Clock) -> None:
+    def __init__(
+        self,
+        *,
+        endpoints: Endpoints,
+        deliveries: Deliveries,
+        seal: Seal,
+        sender: Sender,
+        venues: Venues,
+        clock: Clock,
+    ) -> None:
         self._endpoints = endpoints
         self._seal = seal
         self._deliveries = deliveries
         self._sender = sender
+        self._venues = venues
         self._clock = clock
 
     async def create(self, endpoint_id: str, draft: Draft) -> Endpoint:
-        """Raises TargetRefused, TooManyEndpoints. Under an id that is there already it is the one made before."""
+        """Under an id that is there already it is the one made before.
+
+        Raises TargetRefused, UnknownVenues, TooManyEndpoints, Unavailable.
+        """
         made = await self._endpoints.find(endpoint_id)
         if made:
             return made
         target = await self._sender.check(draft.url)
+        await self._require_known(draft.venue_ids or ())
         # Two at the same moment may both be let in; the limit is against thousands.
         if await self._endpoints.count() >= MOST_ENDPOINTS:
             raise TooManyEndpoints(most=MOST_ENDPOINTS)
@@ -79,8 +94,15 @@ class EndpointHandlers:
         return await self._endpoints.page(position, limit)
 
     async def change(self, endpoint_id: str, changes: dict[str, Any], precondition: Precondition) -> Endpoint:
-        """Set fields of the draft. Raises NotFound, PreconditionFailed, TargetRefused, ChangedMeanwhile."""
+        """Set fields of the draft.
+
+        Raises NotFound, PreconditionFailed, TargetRefused, UnknownVenues, ChangedMeanwhile, Unavailable.
+        """
         target = await self._sender.check(changes["url"]) if "url" in changes else None
+        if changes.get("venue_ids"):
+            # One that is named already may be gone since: the endpoint may keep it.
+            named = (await self.get(endpoint_id)).venue_ids or ()
+            await self._require_known([venue_id for venue_id in changes["venue_ids"] if venue_id not in named])
         rest = {name: value for name, value in changes.items() if name not in {"url", "active"}}
 
         def changed(endpoint: Endpoint) -> Endpoint:
@@ -119,6 +141,10 @@ class EndpointHandlers:
     def newest_secret(self, endpoint: Endpoint) -> str:
         """Raises Unsealable."""
         return self._seal.open(endpoint.newest_secret.sealed, endpoint.id)
+
+    async def _require_known(self, venue_ids: Sequence[str]) -> None:
+        if missing := await self._venues.missing(venue_ids):
+            raise UnknownVenues(missing)
 
     def _new_secret(self, secret_id: str, endpoint_id: str) -> Secret:
         return Secret(secret_id, self._seal.close(new_secret(), endpoint_id))

@@ -1,7 +1,7 @@
 """Bookings of a venue with a partner theatre: paid for, they wait until the theatre has answered."""
 
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -207,6 +207,29 @@ async def test_the_theatre_is_told_which_seats_are_left_where_some_are_given_bac
     assert (event["data"]["partner"], event["data"]["seatIds"]) == ("burg", ["A2"])
     assert (await told(stage, booking_id))["partner"]["tickets"] == [{"seatId": "A2", "ticketId": "T-2"}]
     await stage.sound()
+
+
+async def test_a_confirmed_booking_that_has_ended_is_withdrawn_from_the_theatre(stage: Stage) -> None:
+    booking_id = await asked(stage, await opened(stage))
+    await partner_confirmed(stage.inventory, booking_id, TICKETS)
+    assert (await told(stage, booking_id))["partner"]["state"] == "confirmed"
+    owner = stage.buyer(subject=(await stage.inventory.booking(booking_id)).user_id)
+    cancelled = (await owner.put(f"/bookings/{booking_id}/cancel")).json()
+    assert (cancelled["status"], cancelled["partner"]["state"]) == ("cancelled", "withdrawn")
+    await refunded(stage.inventory, booking_id, cancelled["finalAmount"])
+    body = await told(stage, booking_id)
+    assert (body["status"], body["partner"]["state"]) == ("refunded", "withdrawn")
+
+
+async def test_the_theatre_hears_of_a_move_of_what_it_was_asked_for(stage: Stage) -> None:
+    showtime = await opened(stage)
+    booking_id = await asked(stage, showtime)
+    await partner_confirmed(stage.inventory, booking_id, TICKETS)
+    later = showtime.model_copy(update={"version": 2, "starts_at": showtime.starts_at + timedelta(days=1)})
+    await stage.tell("ShowtimeUpdated", later)
+    (event,) = await stage.events(booking_id, "BookingRescheduled")
+    assert event["data"]["partner"] == "burg"
+    assert datetime.fromisoformat(event["data"]["movedTo"]) == later.starts_at
 
 
 async def test_the_theatre_is_told_only_of_bookings_it_was_asked_for(stage: Stage) -> None:

@@ -22,6 +22,7 @@ from partners_service.theatre import open_theatres
 from service_kit.clock import ManualClock, SystemClock
 from service_kit.mongo import Database, open_database
 from tests.component.partners.desk import Desk, Theatre
+from tests.servers.other_service import OtherService, other_service
 from tests.support import TokenMint, running, token_mint
 
 COLLECTIONS = ("partners", "requests", "exchanges", "idempotency")
@@ -74,7 +75,16 @@ async def theatre(sandbox: tuple[str, Starlette]) -> AsyncIterator[Theatre]:
 
 
 @pytest.fixture(scope="session")
-def settings(engine_urls: EngineUrls, namespace: str, mint: TokenMint, sandbox: tuple[str, Starlette]) -> Settings:
+async def catalogue() -> AsyncIterator[OtherService]:
+    """The venues service: it knows of no venue that names a theatre, unless a test says so."""
+    async with other_service() as catalogue:
+        yield catalogue
+
+
+@pytest.fixture(scope="session")
+def settings(
+    engine_urls: EngineUrls, namespace: str, mint: TokenMint, sandbox: tuple[str, Starlette], catalogue: OtherService
+) -> Settings:
     return Settings.model_validate(
         {
             "mongo_url": engine_urls.mongo_url,
@@ -82,6 +92,7 @@ def settings(engine_urls: EngineUrls, namespace: str, mint: TokenMint, sandbox: 
             "namespace": f"{namespace}_partners",
             "jwks_url": mint.jwks_url,
             "partner_key": "a key for tests only",
+            "venues_url": catalogue.url,
             "partner_private_hosts": sandbox[0],
         }
     )
@@ -94,11 +105,14 @@ async def database(settings: Settings) -> AsyncIterator[Database]:
 
 
 @pytest.fixture
-async def desk(settings: Settings, database: Database, mint: TokenMint, theatre: Theatre) -> AsyncIterator[Desk]:
+async def desk(
+    settings: Settings, database: Database, mint: TokenMint, theatre: Theatre, catalogue: OtherService
+) -> AsyncIterator[Desk]:
     """The service's API, and its use cases without a worker: a test attends to what is due itself."""
     for name in COLLECTIONS:
         await database[name].delete_many({})
+    catalogue.forget()
     clock = ManualClock(SystemClock().now())
     app = create_app(settings, clock)
     async with running(app) as client, open_theatres(Hosts((), settings.partner_private_hosts), clock) as theatres:
-        yield Desk(client, app, theatres, clock, mint, theatre, database)
+        yield Desk(client, app, theatres, clock, mint, theatre, database, catalogue)

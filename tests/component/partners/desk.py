@@ -16,6 +16,7 @@ from partners_service.theatre import Theatres
 from service_kit.clock import ManualClock
 from service_kit.ids import new_id
 from service_kit.mongo import Database
+from tests.servers.other_service import OtherService
 from tests.support import TokenMint
 
 Json = dict[str, Any]
@@ -72,6 +73,7 @@ class Desk:
     mint: TokenMint
     theatre: Theatre
     database: Database
+    catalogue: OtherService
 
     @property
     def asking(self) -> Asking:
@@ -94,7 +96,13 @@ class Desk:
         assert answer.status_code == 201, answer.text
         partner: Json = answer.json()
         self.theatre.app.state.secret = partner["secret"]
+        self.named_by(partner)
         return partner
+
+    def named_by(self, partner: Json, *venue_ids: str) -> None:
+        """As if these venues named it."""
+        path = f"/api/v1/venues?partnerId={partner['partnerId']}&limit=100"
+        self.catalogue.known[path] = {"items": [{"venueId": venue_id} for venue_id in venue_ids]}
 
     async def look(self, partner: Json) -> Json:
         answer = await self.call("GET", f"/{partner['partnerId']}")

@@ -423,6 +423,13 @@ async def reduced(desk: Desk, partner: dict[str, Any]) -> str:
     return booking_id
 
 
+async def moved(desk: Desk, partner: dict[str, Any]) -> str:
+    booking_id = await desk.ask(partner)
+    await desk.work()
+    await desk.asking.move(booking_id, (await desk.request(booking_id)).starts_at + TWO_MINUTES, 3)
+    return booking_id
+
+
 async def never_answered(desk: Desk, partner: dict[str, Any]) -> str:
     booking_id = await desk.ask(partner)
     await desk.theatre.faults(answerLost=1)
@@ -433,7 +440,13 @@ async def never_answered(desk: Desk, partner: dict[str, Any]) -> str:
 
 @pytest.mark.parametrize(
     ("begin", "end"),
-    [(asked, "confirmed"), (sold_and_cancelled, "cancelled"), (reduced, "confirmed"), (never_answered, "cancelled")],
+    [
+        (asked, "confirmed"),
+        (sold_and_cancelled, "cancelled"),
+        (reduced, "confirmed"),
+        (moved, "confirmed"),
+        (never_answered, "cancelled"),
+    ],
 )
 async def test_a_worker_killed_after_any_write_is_followed_by_another(
     desk: Desk, begin: Callable[..., Any], end: str

@@ -88,7 +88,6 @@ async def test_partners_are_for_admins(desk: Desk, role: str) -> None:
     for method, path in [
         ("GET", ""),
         ("POST", ""),
-        ("GET", f"/{partner['partnerId']}"),
         ("PATCH", f"/{partner['partnerId']}"),
         ("DELETE", f"/{partner['partnerId']}"),
         ("POST", f"/{partner['partnerId']}/secrets"),
@@ -158,6 +157,27 @@ async def test_what_is_deleted_is_not_found_any_more(desk: Desk) -> None:
     problem(await desk.call("GET", f"/{partner['partnerId']}"), 404, "partner-not-found")
     problem(await desk.call("GET", f"/{partner['partnerId']}/exchanges"), 404, "partner-not-found")
     assert (await desk.call("GET")).json()["items"] == []
+
+
+async def test_a_partner_that_venues_name_is_not_deleted(desk: Desk) -> None:
+    partner = await desk.partner()
+    desk.named_by(partner, "v1", "v2")
+    refusal = problem(await desk.call("DELETE", f"/{partner['partnerId']}"), 409, "partner-in-use")
+    assert refusal["venueIds"] == ["v1", "v2"]
+    desk.catalogue.down = True
+    assert (await desk.call("DELETE", f"/{partner['partnerId']}")).status_code == 503
+    await desk.look(partner)
+    desk.catalogue.down = False
+    desk.named_by(partner)
+    assert (await desk.call("DELETE", f"/{partner['partnerId']}")).status_code == 204
+
+
+async def test_other_services_may_ask_whether_a_partner_is_there(desk: Desk) -> None:
+    partner = await desk.partner()
+    assert (await desk.call("GET", f"/{partner['partnerId']}", role="service")).status_code == 200
+    assert (await desk.call("GET", "/nobody", role="service")).status_code == 404
+    for role in ("user", "guest"):
+        assert (await desk.call("GET", f"/{partner['partnerId']}", role=role)).status_code == 403
 
 
 async def test_while_a_secret_is_replaced_the_theatre_may_use_either(desk: Desk) -> None:

@@ -1,10 +1,10 @@
 """The worker between RabbitMQ and a theatre, and the programs themselves, killed without warning."""
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ import aio_pika
 import pytest
 
 from messaging.envelope import new_event
-from messaging.events import BookingState, EventData
+from messaging.events import BookingState, BookingStatus, EventData
 from messaging.publisher import Publisher
 from messaging.topology import Topology
 from partners_service.app import worker
@@ -74,7 +74,7 @@ async def broker(settings: Settings) -> AsyncIterator[Broker]:
     await remove_topology(amqp_url, topology)
 
 
-def cancelled(booking_id: str, partner_id: str | None) -> BookingState:
+def state_of(booking_id: str, partner_id: str | None, status: BookingStatus, **fields: Any) -> BookingState:
     return BookingState(
         booking_id=booking_id,
         version=3,
@@ -83,11 +83,23 @@ def cancelled(booking_id: str, partner_id: str | None) -> BookingState:
         venue_id=new_id(),
         user_id=new_id(),
         seat_ids=list(SEATS),
-        status="cancelled",
+        status=status,
         amount=100,
         currency="EUR",
         partner=partner_id,
+        **fields,
     )
+
+
+def cancelled(booking_id: str, partner_id: str | None) -> BookingState:
+    return state_of(booking_id, partner_id, "cancelled")
+
+
+def _told_time(desk: Desk, booking_id: str) -> Callable[[], Awaitable[datetime]]:
+    async def look() -> datetime:
+        return datetime.fromisoformat((await desk.theatre.booking(booking_id))["startsAt"])
+
+    return look
 
 
 async def test_a_booking_is_asked_for_and_a_cancelled_one_is_told(
@@ -100,6 +112,10 @@ async def test_a_booking_is_asked_for_and_a_cancelled_one_is_told(
         event = await broker.told(request.booking_id)
         assert event["type"] == "PartnerConfirmed"
         assert set(event["data"]["ticketIds"]) == set(SEATS)
+        later = request.starts_at + timedelta(days=1)
+        moved = state_of(request.booking_id, partner["partnerId"], "confirmed", moved_to=later)
+        await broker.tell("BookingRescheduled", request.booking_id, moved)
+        await eventually(_told_time(desk, request.booking_id), until=lambda it: it == later)
         other = new_id()
         await broker.tell("BookingCancelled", other, cancelled(other, None))
         state = cancelled(request.booking_id, partner["partnerId"])

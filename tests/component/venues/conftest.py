@@ -9,6 +9,7 @@ from marquee.engines import EngineUrls
 from service_kit.clock import ManualClock, SystemClock
 from service_kit.mongo import Database, open_database
 from tests.component.venues.catalogue import Catalogue
+from tests.servers.other_service import OtherService, other_service
 from tests.support import TokenMint, running, token_mint
 from venues_service.app import create_app
 from venues_service.config import Settings
@@ -21,13 +22,20 @@ async def mint() -> AsyncIterator[TokenMint]:
 
 
 @pytest.fixture(scope="session")
-def settings(engine_urls: EngineUrls, namespace: str, mint: TokenMint) -> Settings:
+async def partners() -> AsyncIterator[OtherService]:
+    async with other_service() as partners:
+        yield partners
+
+
+@pytest.fixture(scope="session")
+def settings(engine_urls: EngineUrls, namespace: str, mint: TokenMint, partners: OtherService) -> Settings:
     return Settings.model_validate(
         {
             "mongo_url": engine_urls.mongo_url,
             "amqp_url": engine_urls.amqp_url,
             "namespace": f"{namespace}_venues",
             "jwks_url": mint.jwks_url,
+            "partners_url": partners.url,
         }
     )
 
@@ -52,10 +60,15 @@ async def client(settings: Settings, shared_clock: ManualClock) -> AsyncIterator
 
 @pytest.fixture
 async def catalogue(
-    client: httpx2.AsyncClient, database: Database, shared_clock: ManualClock, mint: TokenMint
+    client: httpx2.AsyncClient,
+    database: Database,
+    shared_clock: ManualClock,
+    mint: TokenMint,
+    partners: OtherService,
 ) -> Catalogue:
     """An empty catalogue at the present time."""
     for name in await database.list_collection_names():
         await database[name].delete_many({})
     shared_clock.set(SystemClock().now())
+    partners.forget()
     return Catalogue(client, shared_clock, database, mint)

@@ -147,12 +147,6 @@ async def test_a_patch_changes_what_it_names_and_raises_the_version(catalogue: C
     assert (await catalogue.get(path)).json() == changed.json()
 
 
-async def test_a_venue_may_name_the_theatre_that_confirms_what_is_sold(catalogue: Catalogue) -> None:
-    partner = {"adapter": "http", "id": "burg"}
-    venue = await catalogue.venue(partner=partner)
-    assert (await catalogue.get(f"/venue/{venue['venueId']}")).json()["partner"] == partner
-
-
 async def test_a_refund_policy_is_kept_from_its_earliest_rule_and_goes_with_a_null(catalogue: Catalogue) -> None:
     rules = [{"hoursBefore": 2, "percent": 50}, {"hoursBefore": 24, "percent": 100}]
     venue = await catalogue.venue(refundPolicy={"rules": rules, "keepFee": True})

@@ -11,6 +11,7 @@ from service_kit.clock import ManualClock, SystemClock
 from service_kit.mongo import Database, open_database
 from tests.component.webhooks.stage import Names, Stage
 from tests.servers.broker import remove_topology
+from tests.servers.other_service import OtherService, other_service
 from tests.servers.receiver import Receiver, receiving
 from tests.support import TokenMint, running, token_mint
 from webhooks_service.app import create_app
@@ -32,7 +33,15 @@ async def shared_receiver() -> AsyncIterator[Receiver]:
 
 
 @pytest.fixture(scope="session")
-def settings(engine_urls: EngineUrls, namespace: str, mint: TokenMint, shared_receiver: Receiver) -> Settings:
+async def catalogue() -> AsyncIterator[OtherService]:
+    async with other_service() as catalogue:
+        yield catalogue
+
+
+@pytest.fixture(scope="session")
+def settings(
+    engine_urls: EngineUrls, namespace: str, mint: TokenMint, shared_receiver: Receiver, catalogue: OtherService
+) -> Settings:
     return Settings.model_validate(
         {
             "mongo_url": engine_urls.mongo_url,
@@ -40,6 +49,7 @@ def settings(engine_urls: EngineUrls, namespace: str, mint: TokenMint, shared_re
             "namespace": f"{namespace}_hooks",
             "jwks_url": mint.jwks_url,
             "inventory_url": shared_receiver.url,
+            "venues_url": catalogue.url,
             "hooks_secret": "a secret for tests only",
             "hooks_private_targets": f"127.0.0.1:{shared_receiver.port}",
         }
@@ -63,16 +73,18 @@ async def publisher(settings: Settings) -> AsyncIterator[Publisher]:
 
 @pytest.fixture(scope="session")
 async def whole_stage(
+    *,
     settings: Settings,
     database: Database,
     mint: TokenMint,
     shared_receiver: Receiver,
     publisher: Publisher,
+    catalogue: OtherService,
 ) -> AsyncIterator[Stage]:
     """One process of the service for the whole session: making its indexes takes longer than most tests."""
     clock, names = ManualClock(), Names()
     async with running(create_app(settings, clock, names.resolve)) as client:
-        yield Stage(settings, client, database, clock, mint, shared_receiver, names, publisher)
+        yield Stage(settings, client, database, clock, mint, shared_receiver, names, publisher, catalogue)
 
 
 @pytest.fixture
@@ -80,9 +92,11 @@ async def stage(whole_stage: Stage) -> AsyncIterator[Stage]:
     for name in COLLECTIONS:
         await whole_stage.database[name].delete_many({})
     whole_stage.clock.set(SystemClock().now())
+    whole_stage.venues("v1", "v2")
     yield whole_stage
     whole_stage.receiver.forget()
     whole_stage.names.forget()
+    whole_stage.catalogue.forget()
 
 
 @pytest.fixture

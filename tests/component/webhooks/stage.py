@@ -14,6 +14,7 @@ from service_kit.clock import ManualClock
 from service_kit.ids import new_id
 from service_kit.mongo import Database
 from service_kit.resolving import Resolve
+from tests.servers.other_service import OtherService
 from tests.servers.receiver import Received, Receiver
 from tests.support import TokenMint, eventually
 from webhooks_service.app import worker
@@ -59,6 +60,11 @@ class Stage:
     receiver: Receiver
     names: Names
     publisher: Publisher
+    catalogue: OtherService
+
+    def venues(self, *venue_ids: str) -> None:
+        """These alone are there."""
+        self.catalogue.known = {f"/api/v1/venue/{venue_id}": {"venueId": venue_id} for venue_id in venue_ids}
 
     @asynccontextmanager
     async def working(self, resolve: Resolve | None = None) -> AsyncIterator[None]:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from service_kit.mongo import Database
+from tests.component.inventory.stage import problem
 from tests.component.webhooks.stage import Json, Stage
 from webhooks_service.domain.endpoints import MOST_ENDPOINTS
 
@@ -133,6 +134,27 @@ async def test_a_public_name_is_accepted_and_types_and_venues_count_once(stage: 
     made = (await stage.call("POST", json=body)).json()
     assert made["url"] == "https://hooks.example.com/"
     assert (made["eventTypes"], made["venueIds"]) == (["booking.failed"], ["v1", "v2"])
+
+
+async def test_an_endpoint_of_a_venue_that_is_not_there_is_refused(stage: Stage) -> None:
+    body = {"url": stage.receiver.url, "eventTypes": ["*"], "venueIds": ["v1", "v8", "v9"]}
+    (fault,) = problem(await stage.call("POST", json=body), 422, "unknown-venues")["errors"]
+    assert fault["pointer"] == "/venueIds"
+    assert "v8, v9" in fault["detail"]
+    made = await stage.endpoint(venueIds=["v1"])
+    path = f"/{made['endpointId']}"
+    problem(await stage.call("PATCH", path, json={"venueIds": ["v1", "v9"]}), 422, "unknown-venues")
+    assert (await stage.read(made))["venueIds"] == ["v1"]
+    stage.venues("v2")
+    kept = await stage.call("PATCH", path, json={"venueIds": ["v1", "v2"]})
+    assert (kept.status_code, kept.json()["venueIds"]) == (200, ["v1", "v2"])
+
+
+async def test_venues_can_only_be_named_while_they_can_be_asked_for(stage: Stage) -> None:
+    stage.catalogue.down = True
+    body = {"url": stage.receiver.url, "eventTypes": ["*"], "venueIds": ["v1"]}
+    assert (await stage.call("POST", json=body)).status_code == 503
+    assert (await stage.read(await stage.endpoint()))["venueIds"] is None
 
 
 async def test_a_change_leaves_the_rest_and_obeys_if_match(stage: Stage) -> None:

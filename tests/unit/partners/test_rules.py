@@ -15,8 +15,10 @@ from partners_service.domain.protocol import (
     Confirmed,
     Refused,
     Unusable,
+    changed_body,
     read_answer,
     read_cancellation,
+    read_change,
 )
 from partners_service.domain.requests import LONGEST_PAUSE, Request, pause
 from partners_service.hosts import HostNotAllowed, Hosts
@@ -110,6 +112,26 @@ def test_a_cancellation_is_heard_by_its_own_word_alone() -> None:
     for status, body in ((404, b"{}"), (200, said()), (200, b"")):
         with pytest.raises(Unusable):
             read_cancellation(status, body, BOOKING)
+
+
+@pytest.mark.parametrize("word", ["changed", "reduced"])
+def test_a_change_is_heard_by_its_own_word_and_by_that_of_before(word: str) -> None:
+    read_change(200, json.dumps({"status": word, "bookingId": BOOKING}).encode(), BOOKING)
+
+
+def test_a_change_is_not_heard_by_the_word_for_another_thing() -> None:
+    for status, body in (
+        (404, b"{}"),
+        (200, said()),
+        (200, b'{"status": "cancelled", "bookingId": "%s"}' % BOOKING.encode()),
+    ):
+        with pytest.raises(Unusable):
+            read_change(status, body, BOOKING)
+
+
+def test_a_change_says_all_of_how_the_booking_stands() -> None:
+    said_now = json.loads(changed_body(BOOKING, ["A2"], NOW))
+    assert said_now == {"bookingId": BOOKING, "seatIds": ["A2"], "startsAt": "2026-11-25T18:00:00Z"}
 
 
 def request(**values: Any) -> Request:
