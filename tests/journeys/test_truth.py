@@ -1,14 +1,29 @@
-"""After all that the other journeys did, what the services know of each other agrees."""
+"""After a sale, and all that other journeys did before, what the services know of each other agrees."""
 
 import asyncio
 import os
 import sys
 
 import httpx2
+import pytest
 
 from marquee.engines import EngineUrls
 from marquee.engines.plan import VARIABLES
+from tests.journeys.story import Story
 from tests.servers.stack import Stack
+from tests.support import eventually
+
+
+@pytest.fixture(scope="module", autouse=True)
+async def sold(stack: Stack) -> None:
+    """A booking that is paid for, of a showtime that search knows."""
+    async with httpx2.AsyncClient(base_url=stack.url, timeout=30) as client:
+        story = Story(stack, client)
+        show, buyer = await story.showtime(), await story.guest()
+        booking = await story.hold(show["showtimeId"], ["A1"], buyer)
+        await story.pay(await story.prepare(booking, buyer))
+        await story.becomes(booking, "confirmed", buyer)
+        await eventually(lambda: story.offer(show))
 
 
 async def test_metrics_of_any_process_tell_how_soon_the_index_knew(stack: Stack) -> None:
