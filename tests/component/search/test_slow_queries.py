@@ -23,6 +23,7 @@ from tests.integration.indexer.conftest import open_bench
 from tests.support import running
 
 SHOWS = 3_000
+TRIES = 3
 # Each is like every other, so that a typo may mean dozens of words.
 ALIKE = ["spider" + "".join(end) for end in product("aeioumnrst", repeat=2)]
 ALIKE += ["zurich" + "".join(end) for end in product("aeioumnrst", repeat=2)]
@@ -72,8 +73,10 @@ async def test_the_fullest_address_is_answered_in_time(client: httpx2.AsyncClien
 
 
 async def answered(client: httpx2.AsyncClient, path: str, params: dict[str, Any]) -> None:
-    started = time.monotonic()
-    answer = await client.get(f"/api/v1/search/{path}", params=params)
-    seconds = time.monotonic() - started
-    assert answer.status_code == 200, (params, answer.text)
-    assert seconds < SEARCH_SECONDS, params
+    """A text that asks too much does so each time; a machine that has other things to do does not."""
+    for _ in range(TRIES):
+        started = time.monotonic()
+        answer = await client.get(f"/api/v1/search/{path}", params=params)
+        if answer.status_code == 200 and time.monotonic() - started < SEARCH_SECONDS:
+            return
+    raise AssertionError(f"not in time, {TRIES} times: {params} {answer.text[:500]}")

@@ -17,9 +17,9 @@ from tests.integration.indexer.programme import cinema, film, published, seats, 
 log = get_logger(__name__)
 SHOWTIMES = 50_000
 VENUES = 400
-# Measured at 13 s and 0.2 s on two quiet cores.
-RENAMING_SECONDS = 90.0
-ADDING_UP_SECONDS = 5.0
+# Measured at 13 s and 0.2 s on two quiet cores, at 139 s beside ten other programs: an end is asked for, not speed.
+RENAMING_SECONDS = 600.0
+ADDING_UP_SECONDS = 60.0
 
 
 async def test_an_event_with_50_000_showtimes_is_renamed_in_all_of_them(bench: Bench, clock: ManualClock) -> None:
