@@ -25,7 +25,7 @@ from payment_service.disputes import Dispute
 from payment_service.domain import Change, Charge, IntentReport, Payment, Refund, Report, WebhookEvent
 from service_kit.ids import new_id
 from service_kit.lanes import Lane
-from service_kit.mongo import Database, Document, insert_new
+from service_kit.mongo import EVER, Database, Document, due, insert_new
 from service_kit.together import Readings, Updates
 
 EventState = Literal["received", "applied", "ignored", "unmatched", "failed"]
@@ -85,9 +85,9 @@ class Store:
         """
         await self.payments.create_index("bookingId", unique=True)
         await self.payments.create_index(
-            "reference", unique=True, partialFilterExpression={"reference": {"$type": "string"}}
+            "reference", unique=True, partialFilterExpression={"reference": {"$gt": ""}}, name="by_reference"
         )
-        await self.payments.create_index("dueAt", partialFilterExpression={"dueAt": {"$type": "date"}})
+        await self.payments.create_index("dueAt", partialFilterExpression={"dueAt": {"$gt": EVER}}, name="due")
         await self.payments.create_index(
             "refunds.status", partialFilterExpression={"refunds.status": "pending"}, name="refunds_pending"
         )
@@ -144,7 +144,7 @@ class Store:
         return [_known(document) async for document in self.payments.find(wanted)]
 
     async def count_due(self, now: datetime) -> int:
-        return await self.payments.count_documents({"dueAt": {"$lte": now}})
+        return await self.payments.count_documents({"dueAt": due(now)})
 
     async def count_pending_refunds(self) -> int:
         """Payments with a refund that is under way."""
@@ -179,7 +179,7 @@ class Store:
         """One payment that must be looked after, put off for others by `lease`."""
         return _payment(
             await self.payments.find_one_and_update(
-                {"dueAt": {"$lte": now}},
+                {"dueAt": due(now)},
                 {"$set": {"dueAt": now + lease}},
                 sort=[("dueAt", ASCENDING)],
                 return_document=ReturnDocument.AFTER,

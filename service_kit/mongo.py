@@ -19,6 +19,9 @@ from service_kit.settings import KitSettings
 Document = dict[str, Any]
 Database = AsyncDatabase[Document]
 DUPLICATE_KEY = 11000
+# A partial index serves a query only if the query itself says that it asks for nothing else. MongoDB does not take a
+# comparison with a date for the `$type` of one: an index on dates is one on those after `EVER`, asked for by `due`.
+EVER = datetime(1970, 1, 1, tzinfo=UTC)
 # Of what holds last at least, little enough.
 CLOCKS_APART = timedelta(seconds=5)
 
@@ -43,6 +46,11 @@ async def open_database(settings: KitSettings, service: str) -> AsyncIterator[Da
         )
     finally:
         await client.close()
+
+
+def due(now: datetime) -> Document:
+    """The condition on a date that it has come, in the words that an index on `{"$gt": EVER}` understands."""
+    return {"$gt": EVER, "$lte": now}
 
 
 async def insert_new(collection: AsyncCollection[Document], documents: Sequence[Document]) -> list[bool | Exception]:

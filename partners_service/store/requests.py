@@ -13,7 +13,7 @@ from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.errors import DuplicateKeyError
 
 from partners_service.domain.requests import LEASE, Request
-from service_kit.mongo import Database, Document
+from service_kit.mongo import EVER, Database, Document, due
 
 NAMES = {field.name: "_id" if field.name == "id" else to_camel(field.name) for field in fields(Request)}
 
@@ -26,11 +26,11 @@ class Requests:
         # The worker finds what is due, of those partners that have room; a partner's page counts what it still owes.
         await self.collection.create_index(
             [("dueAt", ASCENDING), ("partnerId", ASCENDING)],
-            partialFilterExpression={"dueAt": {"$type": "date"}},
-            name="due",
+            partialFilterExpression={"dueAt": {"$gt": EVER}},
+            name="due_by_partner",
         )
         await self.collection.create_index(
-            "partnerId", partialFilterExpression={"dueAt": {"$type": "date"}}, name="open_by_partner"
+            "partnerId", partialFilterExpression={"dueAt": {"$gt": EVER}}, name="open_of_partner"
         )
 
     async def add(self, request: Request) -> bool:
@@ -48,7 +48,7 @@ class Requests:
     async def claim(self, now: datetime, full: Sequence[str] = ()) -> Request | None:
         """The request that is due longest, but of no partner that is `full`; kept from other workers for a while."""
         document = await self.collection.find_one_and_update(
-            {"dueAt": {"$lte": now}} | ({"partnerId": {"$nin": list(full)}} if full else {}),
+            {"dueAt": due(now)} | ({"partnerId": {"$nin": list(full)}} if full else {}),
             {"$set": {"dueAt": now + LEASE}, "$inc": {"version": 1}},
             {"outbox": 0},
             sort=[("dueAt", ASCENDING)],
@@ -70,7 +70,7 @@ class Requests:
         """How many bookings the partner is being asked for, and of how many it has yet to hear that they are over."""
         asking = {"$cond": [{"$eq": ["$state", "asking"]}, "asking", "telling"]}
         pipeline: list[Document] = [
-            {"$match": {"partnerId": partner_id, "dueAt": {"$type": "date"}}},
+            {"$match": {"partnerId": partner_id, "dueAt": {"$gt": EVER}}},
             {"$group": {"_id": asking, "count": {"$sum": 1}}},
         ]
         counts = {row["_id"]: row["count"] async for row in await self.collection.aggregate(pipeline)}

@@ -3,9 +3,12 @@
 import asyncio
 import os
 import sys
+from collections.abc import AsyncIterator
+from typing import Any
 
 import httpx2
 import pytest
+from pymongo import AsyncMongoClient
 
 from marquee.engines import EngineUrls
 from marquee.engines.plan import VARIABLES
@@ -13,17 +16,55 @@ from tests.journeys.story import Story
 from tests.servers.stack import Stack
 from tests.support import eventually
 
+# Collections that are read whole on purpose: they stay small.
+SMALL = {"endpoints", "partners"}
+
 
 @pytest.fixture(scope="module", autouse=True)
-async def sold(stack: Stack) -> None:
-    """A booking that is paid for, of a showtime that search knows."""
-    async with httpx2.AsyncClient(base_url=stack.url, timeout=30) as client:
+async def profiled(stack: Stack, engine_urls: EngineUrls, namespace: str) -> AsyncIterator[list[dict[str, Any]]]:
+    """What MongoDB was asked while a booking was paid for and another given back, of a showtime that search knows."""
+    async with (
+        AsyncMongoClient[dict[str, Any]](engine_urls.mongo_url) as mongo,
+        httpx2.AsyncClient(base_url=stack.url, timeout=30) as client,
+    ):
+        names = [name for name in await mongo.list_database_names() if name.startswith(f"{namespace}j_")]
+        for name in names:
+            await mongo[name].command("profile", 2)
         story = Story(stack, client)
         show, buyer = await story.showtime(), await story.guest()
-        booking = await story.hold(show["showtimeId"], ["A1"], buyer)
-        await story.pay(await story.prepare(booking, buyer))
-        await story.becomes(booking, "confirmed", buyer)
+        for seat in ("A1", "B1"):
+            booking = await story.hold(show["showtimeId"], [seat], buyer)
+            await story.pay(await story.prepare(booking, buyer))
+            await story.becomes(booking, "confirmed", buyer)
+        await story.call("PUT", f"/api/v1/bookings/{booking['bookingId']}/cancel", headers=buyer)
+        await story.becomes(booking, "refunded", buyer)
         await eventually(lambda: story.offer(show))
+        asked: list[dict[str, Any]] = []
+        for name in names:
+            await mongo[name].command("profile", 0)
+            asked += await mongo[name]["system.profile"].find({}).to_list()
+        yield asked
+
+
+async def test_no_query_of_a_sale_reads_a_whole_collection(profiled: list[dict[str, Any]]) -> None:
+    """What takes a millisecond in a test would take a second after a year of sales."""
+    assert {each["ns"].partition(".")[2] for each in profiled} >= {
+        "seat_maps",
+        "bookings",
+        "payments",
+        "webhook_events",
+    }
+    whole = {
+        (each["ns"].partition(".")[2], each["op"], str(each.get("command"))[:500])
+        for each in profiled
+        if each.get("planSummary") == "COLLSCAN" and not _follows_changes(each)
+    }
+    assert [found for found in sorted(whole) if found[0] not in SMALL] == []
+
+
+def _follows_changes(asked: dict[str, Any]) -> bool:
+    """Change streams read the log, from where they were."""
+    return "$changeStream" in str(asked.get("originatingCommand", asked.get("command")))
 
 
 async def test_metrics_of_any_process_tell_how_soon_the_index_knew(stack: Stack) -> None:
