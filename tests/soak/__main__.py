@@ -15,8 +15,17 @@ from rich.table import Table
 
 from marquee.engines.plan import VARIABLES
 from tests.servers.stack import running_stack
-from tests.soak.plan import Plan
+from tests.soak.plan import Plan, Shares
 from tests.soak.soak import Verdict, soak
+
+# Of all bookings, 0 to 1.
+SHARES = {
+    "keeping": "at a venue that keeps a part of what is given back",
+    "partner": "at a partner theatre's venue",
+    "codes": "by a promo code",
+    "disputes": "whose buyer's bank objects",
+    "parts": "of which a part is given back",
+}
 
 
 def main() -> int:
@@ -26,6 +35,8 @@ def main() -> int:
     parser.add_argument("--kill-every", type=float, default=5.0, help="seconds between two kills")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--home", type=Path, help="the stack's directory, kept afterwards; default: a temporary one")
+    for name, what in SHARES.items():
+        parser.add_argument(f"--{name}", type=float, default=getattr(Shares, name), metavar="SHARE", help=what)
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     for name in ("httpx2", "stripe"):
@@ -38,9 +49,11 @@ def main() -> int:
         halls=max(8, options.bookings // 120),
         rows=20,
         late_hold=20,
+        answer_seconds=25,
         kill_every=options.kill_every,
         engines=not any(os.environ.get(variable) for variable in VARIABLES.values()),
         quiet_seconds=300,
+        shares=Shares(**{name: getattr(options, name) for name in SHARES}),
     )
     with ExitStack() as stack:
         home = options.home or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="marquee-soak-")))

@@ -1,29 +1,27 @@
-"""Buyers of a soak, each as a browser would do it: hold, pay at the gateway, wait for what becomes of it."""
+"""The buyers of a soak, what each of them has lived through, and what they share."""
 
 import asyncio
 import random
 import time
-from contextlib import aclosing
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from service_kit.ids import new_id
-from tests.soak import plan as shares
-from tests.soak.client import Client, Json, Unanswered
+from tests.soak.client import Client, Json
 from tests.soak.house import Hall, House
-from tests.soak.plan import Plan, drawn
+from tests.soak.plan import Plan
 
-WAIT_SECONDS = 20.0
-RIVAL_SECONDS = 4.0
-# What ends the waiting of somebody who paid.
-SETTLED = {"confirmed", "refunded", "failed", "cancelled"}
-MOST_TRIES = 40
+# They come again and again, and use the code each time.
+REGULARS = 8
 
 
 @dataclass
 class Purchase:
-    """A booking as its buyer lived it. `heard`: the states he was told, in order, each once until the next one."""
+    """A booking as its buyer lived it. `heard`: the states he was told, in order, each once until the next one.
+
+    `kept`: what he was told that the venue keeps of what he gave back; None once he gave back without asking.
+    """
 
     booking: str
     buyer: dict[str, str]
@@ -33,6 +31,7 @@ class Purchase:
     ways: set[str] = field(default_factory=set)
     heard: list[str] = field(default_factory=list)
     intent: Json | None = None
+    kept: int | None = 0
 
     def hear(self, status: str) -> None:
         if not self.heard or self.heard[-1] != status:
@@ -50,8 +49,13 @@ class Shop:
     token: Any
     made: list[Purchase] = field(default_factory=list)
     refused: int = 0
+    used_up: int = 0
     unanswered: list[str] = field(default_factory=list)
     begun: float = field(default_factory=time.monotonic)
+    regulars: list[dict[str, str]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.regulars = [self.somebody() for _ in range(REGULARS)]
 
     @property
     def over(self) -> bool:
@@ -61,195 +65,17 @@ class Shop:
     def api(self) -> str:
         return f"{self.house.stack.url}/api/v1"
 
+    @property
+    def gateway(self) -> str:
+        return str(self.house.stack.info["sandboxUrl"])
+
     def somebody(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {self.token(new_id())}"}
 
-    async def open(self) -> None:
-        """Buyers come until there are enough bookings or time is up; those who will pay late make room for others."""
-        async with asyncio.TaskGroup() as group:
-            for _ in range(self.plan.at_once):
-                group.create_task(self._serve(group))
-
-    async def _serve(self, group: asyncio.TaskGroup) -> None:
-        while not self.over:
-            fate = drawn(self.chance, shares.FATES)
-            if fate == "late":
-                group.create_task(self._visit(fate))
-                await asyncio.sleep(0.1)
-            else:
-                await self._visit(fate)
-
-    async def _visit(self, fate: str) -> None:
-        """One buyer, whatever becomes of him. That nobody answers him is told in the end."""
-        visit = Visit(self, random.Random(self.chance.random()))
-        try:
-            await visit.make(fate)
-        except Unanswered as fault:
-            self.unanswered.append(str(fault))
-
-
-class Visit:
-    """One buyer and his booking."""
-
-    def __init__(self, shop: Shop, chance: random.Random) -> None:
-        self._shop = shop
-        self._client = shop.client
-        self._chance = chance
-        self._buyer = shop.somebody()
-
-    async def make(self, fate: str) -> None:
-        purchase = await self._hold(late=fate in {"late", "leave"})
-        if purchase is None:
-            return
-        purchase.ways.add(fate)
-        match fate:
-            case "leave":
-                if self._chance.random() < 0.5:
-                    await self._prepare(purchase)
-            case "hasty":
-                await self._pay_and_cancel(purchase)
-            case "late":
-                await self._pay_late(purchase)
-            case _:
-                await self._pay(purchase, drawn(self._chance, shares.CARDS))
-        await self._wait(purchase)
-        if purchase.heard[-1:] == ["confirmed"] and self._chance.random() < shares.GIVES_BACK:
-            await self._cancel(purchase)
-
-    # --- getting seats -----------------------------------------------------------------------------------------------
-
-    async def _hold(self, *, late: bool) -> Purchase | None:
-        for _ in range(MOST_TRIES):
-            hall = self._chance.choice([hall for hall in self._shop.house.halls if not hall.off])
-            held = await self.reserve(hall, hall.seats(self._chance), late=late)
-            if held is not None:
-                return held
-        return None
-
-    async def reserve(self, hall: Hall, seats: list[str], *, late: bool) -> Purchase | None:
-        """None where somebody else has them, or the show is off."""
-        body: Json = {"seatIds": seats} if late else {"seatIds": seats, "holdTimeoutSeconds": 60}
-        headers = {**self._buyer, "Idempotency-Key": new_id()}
-        url = f"{self._shop.api}/showtimes/{hall.showtime}/seats/reserve"
-        answer = await self._client.ask("POST", url, json=body, headers=headers)
-        if answer.status_code != 201:
-            self._shop.refused += 1
-            return None
-        made = answer.json()
-        until = datetime.fromisoformat(made["heldUntil"]) if "heldUntil" in made else datetime.now(UTC)
-        purchase = Purchase(made["bookingId"], self._buyer, hall, made["finalAmount"], until)
-        purchase.hear(made["status"])
-        self._shop.made.append(purchase)
-        return purchase
-
-    # --- paying ------------------------------------------------------------------------------------------------------
-
-    async def _prepare(self, purchase: Purchase) -> bool:
-        body = {"finalAmount": purchase.amount, "currency": "EUR"}
-        url = f"{self._shop.api}/bookings/{purchase.booking}/preparePayment"
-        answer = await self._client.ask("POST", url, json=body, headers=self._buyer)
-        if answer.status_code == 200:
-            purchase.intent = answer.json()
-            return True
-        purchase.ways.add(f"not payable: {answer.json()['type'].rpartition('/')[2]}")
-        return False
-
-    async def _pay(self, purchase: Purchase, card: str) -> None:
-        if await self._prepare(purchase):
-            await self._charge(purchase, card)
-
-    async def _charge(self, purchase: Purchase, card: str) -> None:
-        """The buyer's browser at the gateway."""
-        assert purchase.intent is not None
-        intent = f"{self._gateway}/v1/payment_intents/{purchase.intent['paymentIntent']}"
-        secret = {"client_secret": purchase.intent["clientSecret"]}
-        headers = {"Idempotency-Key": new_id()}
-        answer = await self._client.ask(
-            "POST", f"{intent}/confirm", data={**secret, "payment_method": card}, headers=headers
-        )
-        told = answer.json()
-        if answer.status_code == 402:
-            purchase.ways.add("declined")
-            if self._chance.random() < shares.TRIES_AGAIN:
-                await self._charge(purchase, "pm_card_visa")
-        elif answer.status_code == 200 and told["status"] == "requires_action":
-            purchase.ways.add("3-D Secure")
-            outcome = "failure" if self._chance.random() < shares.FAILS_3DS else "success"
-            url = told["next_action"]["redirect_to_url"]["url"]
-            await self._client.ask("POST", url, data={"outcome": outcome})
-            told = (await self._client.ask("GET", intent, params=secret)).json()
-        if told.get("status") in {"succeeded", "processing"}:
-            purchase.ways.add("paid")
-        elif answer.status_code == 400:
-            purchase.ways.add("too late to pay")
-
-    @property
-    def _gateway(self) -> str:
-        return str(self._shop.house.stack.info["sandboxUrl"])
-
-    async def _pay_late(self, purchase: Purchase) -> None:
-        """At the very end of the hold or after it, when somebody else may be after the seats."""
-        slow = self._chance.random() < 0.5
-        lead = self._chance.uniform(-1.2, 0.6) - (1.0 if slow else 0.0)
-        ready = await self._prepare(purchase)
-        await self._until(purchase.held_until, lead)
-        rival = self._rival(purchase) if self._chance.random() < shares.HAS_RIVAL else _nothing()
-        paying = self._charge(purchase, shares.SLOW if slow else "pm_card_visa") if ready else _nothing()
-        await asyncio.gather(rival, paying)
-
-    async def _rival(self, purchase: Purchase) -> None:
-        """Takes the same seats as soon as they are free, and pays at once."""
-        other = Visit(self._shop, random.Random(self._chance.random()))
-        url = f"{self._shop.api}/bookings/{purchase.booking}"
-        seats = (await self._client.ask("GET", url, headers=self._buyer)).json()["seatIds"]
-        end = time.monotonic() + RIVAL_SECONDS
-        while time.monotonic() < end:
-            taken = await other.reserve(purchase.hall, seats, late=False)
-            if taken is not None:
-                taken.ways.add("rival")
-                await other._pay(taken, "pm_card_visa")
-                await other._wait(taken)
-                return
+    async def reached(self, share: float) -> None:
+        """Wait until so much of the sale is done."""
+        while len(self.made) < share * self.plan.bookings:
             await asyncio.sleep(0.2)
-
-    async def _until(self, moment: datetime, lead: float) -> None:
-        await asyncio.sleep(max(0.0, (moment - datetime.now(UTC)).total_seconds() + lead))
-
-    async def _pay_and_cancel(self, purchase: Purchase) -> None:
-        """Changes his mind while he pays."""
-        if await self._prepare(purchase):
-            paying = self._charge(purchase, "pm_card_visa")
-            await asyncio.gather(paying, self._cancel(purchase, self._chance.uniform(0, 0.3)))
-
-    async def _cancel(self, purchase: Purchase, after: float = 0.0) -> None:
-        await asyncio.sleep(after)
-        url = f"{self._shop.api}/bookings/{purchase.booking}/cancel"
-        answer = await self._client.ask("PUT", url, headers=self._buyer)
-        if answer.status_code == 200:
-            purchase.ways.add("gave back")
-            purchase.hear(answer.json()["status"])
-
-    # --- hearing -----------------------------------------------------------------------------------------------------
-
-    async def _wait(self, purchase: Purchase) -> None:
-        """For what becomes of it, as long as people wait; those who did not pay look once."""
-        end = time.monotonic() + (WAIT_SECONDS if "paid" in purchase.ways else 0.0)
-        listens = self._chance.random() < shares.LISTENS
-        while True:
-            if listens and time.monotonic() < end:
-                await self._listen(purchase, end)
-            await look(self._client, self._shop.api, purchase)
-            if purchase.heard[-1] in SETTLED or time.monotonic() >= end:
-                return
-            await asyncio.sleep(0.5)
-
-    async def _listen(self, purchase: Purchase, end: float) -> None:
-        url = f"{self._shop.api}/bookings/{purchase.booking}/status/stream"
-        async with aclosing(self._client.listen(url, self._buyer, end)) as told:
-            async for booking in told:
-                purchase.hear(booking["status"])
-                if booking["status"] in SETTLED:
-                    return
 
 
 async def look(client: Client, api: str, purchase: Purchase) -> Json:
@@ -259,7 +85,3 @@ async def look(client: Client, api: str, purchase: Purchase) -> Json:
     booking: Json = answer.json()
     purchase.hear(booking["status"])
     return booking
-
-
-async def _nothing() -> None:
-    pass

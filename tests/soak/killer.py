@@ -10,7 +10,8 @@ from collections import Counter
 from marquee.engines.readiness import port_answers
 from tests.servers.stack import Stack
 
-OURS = ("api-1", "worker", "api-2", "sandbox", "indexer", "webhooks", "partners")
+OURS = ("api-1", "worker", "api-2", "sandbox", "indexer", "webhooks", "partners", "partner-sandbox")
+PORTS = {"sandbox": "sandboxUrl", "partner-sandbox": "partnerUrl", "mongo": "mongoUrl", "amqp": "amqpUrl"}
 ENGINES = ("mongo", "amqp")
 # Of so many kills one is of an engine.
 ENGINE_EVERY = 8
@@ -50,6 +51,11 @@ class Killer:
         while await self._away():
             await asyncio.sleep(0.2)
 
+    async def once(self, name: str) -> None:
+        """This one, until it does its work again."""
+        self._kill(name)
+        await self.all_back()
+
     def _kill(self, name: str) -> None:
         pid = self._stack.info["pids"].get(name)
         if pid is None or self._dead.get(name) == pid:
@@ -66,8 +72,8 @@ class Killer:
         info = self._stack.info
         if info["pids"].get(name, dead) == dead:
             return False
-        if name in ("sandbox", *ENGINES):
-            url = info[{"sandbox": "sandboxUrl", "mongo": "mongoUrl", "amqp": "amqpUrl"}[name]]
+        if name in PORTS:
+            url = info[PORTS[name]]
             port = url.rpartition(":")[2].partition("/")[0]
             try:
                 await port_answers(int(port))

@@ -1,7 +1,6 @@
 """A soak from its beginning to the verdict: sales with faults and deaths, then silence, then the books."""
 
 import asyncio
-import logging
 import os
 import random
 import sys
@@ -13,32 +12,29 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from inventory_service.store.bookings import Bookings
-from marquee.audit import MoneyAudit
-from marquee.balance import Patience
 from marquee.stack import Home
-from payment_service.audit import open_books
-from payment_service.config import Settings
 from service_kit.clock import SystemClock
 from service_kit.mongo import open_database
 from service_kit.tasks import stopped
 from service_kit.tokens import issue_token, load_or_create_key
 from tests.servers.stack import Stack
 from tests.soak import plan as shares
+from tests.soak.banks import answer_disputes, answer_some
 from tests.soak.buyers import Purchase, Shop, look
 from tests.soak.client import Client, Json
 from tests.soak.house import House, open_house
-from tests.soak.judge import Books, faults
+from tests.soak.judge import Books, Sums, faults
 from tests.soak.killer import Killer
+from tests.soak.listing import listed
+from tests.soak.organiser import open_organiser
 from tests.soak.plan import Plan
+from tests.soak.programme import change_programme
+from tests.soak.quiet import settings_of, until_quiet, until_told
+from tests.soak.theatre import be_faulty
+from tests.soak.visit import sell
+from tests.soak.witnesses import code_overused
 
-log = logging.getLogger(__name__)
-NONE = timedelta(0)
-# In the end nothing may be on its way any more. Payments of holds that nobody paid may be pending for longer.
-AT_ONCE = Patience(step=NONE, unsent_refund=NONE, open_refund=NONE)
 PATIENCE_SECONDS = 100.0
-# When showtimes are called off, as shares of all bookings.
-CALLED_OFF = (0.4, 0.7)
 LOOKING_AT_ONCE = 20
 
 
@@ -58,26 +54,33 @@ async def soak(stack: Stack, plan: Plan, env: dict[str, str]) -> Verdict:
     """`env`: what the stack was started with beside the environment."""
     chance = random.Random(plan.seed)
     async with Client(PATIENCE_SECONDS) as client:
-        house = await open_house(stack, client, plan.halls, plan.rows)
+        house = await open_house(stack, client, plan)
         key = load_or_create_key(Home(stack.home).signing_key)
         shop = Shop(house, client, plan, chance, lambda subject: _token(key, subject))
         killer = Killer(stack, random.Random(plan.seed), plan.kill_every, engines=plan.engines)
-        begun = time.monotonic()
-        async with _running(killer.run()), _running(_dialled(house, chance)), _running(_calling_off(house, shop)):
-            await shop.open()
-        sold = time.monotonic() - begun
-        async with asyncio.timeout(plan.quiet_seconds):
-            await killer.all_back()
-        await client.ask("DELETE", f"{stack.info['sandboxUrl']}/sandbox/faults")
-        left = await _until_quiet(stack, plan, env)
-        quiet = time.monotonic() - begun - sold
-        finals = await _finals(client, shop)
-        books, heard = await _books(client, stack), await _heard_webhooks(stack, env)
+        async with open_organiser(house, client) as organiser:
+            begun = time.monotonic()
+            beside = (killer.run(), _dialled(house, chance), be_faulty(house, shop), change_programme(house, shop))
+            async with _all_running(*beside, answer_disputes(client, shop.gateway, chance)):
+                await sell(shop)
+            sold = time.monotonic() - begun
+            async with asyncio.timeout(plan.quiet_seconds):
+                await killer.all_back()
+            await _whole_again(house, shop, killer)
+            left = await until_quiet(stack, plan, env)
+            finals = await _finals(client, shop)
+            books = await _books(client, shop.gateway)
+            left += await until_told(house, shop, finals, books, organiser)
+            quiet = time.monotonic() - begun - sold
         audited, told = await _audit(stack, env)
+        late = {id_ for id_, types in organiser.told().items() if types & {"booking.expired", "booking.failed"}}
     found = [*left, *faults(shop.made, finals, books)]
+    found += code_overused(shop.made, finals, late, plan.code_limit, plan.code_limit_per_person)
     found += [f"nobody answered {one}" for one in shop.unanswered]
     found += [f"audit: {line}" for line in told] if audited else []
     found += [f"{number} answers were 500" for server, number in client.statuses.items() if server == "api 500"]
+    found += [f"{number} webhooks had another signature" for number in [organiser.forged()] if number]
+    sums = Sums.of(finals, books)
     return Verdict(
         found,
         outcomes=Counter(final["status"] for final in finals.values()),
@@ -87,15 +90,21 @@ async def soak(stack: Stack, plan: Plan, env: dict[str, str]) -> Verdict:
         figures={
             "seed": plan.seed,
             "bookings": len(shop.made),
+            "at partner": sum(purchase.hall.kind == "partner" for purchase in shop.made),
             "refused holds": shop.refused,
+            "code used up": shop.used_up,
+            "code limit": plan.code_limit,
             "requests lost with their process": client.lost,
             "sales, s": round(sold),
             "until quiet, s": round(quiet),
             "gateway events": books.events,
-            "of them heard": heard,
+            "of them heard": await _heard_webhooks(stack, env),
+            "organiser's webhooks": organiser.requests,
             "taken": books.taken.total(),
-            "refunded": books.refunded.total(),
-            "tickets": sum(final["finalAmount"] for final in finals.values() if final["status"] == "confirmed"),
+            "tickets": sums.tickets,
+            "refunded": sums.refunded,
+            "disputed": sums.disputed,
+            "kept": sums.kept,
             "audit": told[-1] if told else "",
         },
     )
@@ -106,16 +115,18 @@ def _token(key: Any, subject: str) -> str:
 
 
 @asynccontextmanager
-async def _running(work: Any) -> AsyncIterator[None]:
-    """Beside the sales; a failure of it is one of the soak."""
-    task = asyncio.create_task(work)
+async def _all_running(*works: Any) -> AsyncIterator[None]:
+    """Beside the sales; a failure of one is one of the soak."""
+    tasks = [asyncio.create_task(work) for work in works]
     try:
         yield
     finally:
-        failed = task.done() and not task.cancelled() and task.exception()
-        await stopped(task)
-    if failed:
-        raise failed
+        failed = [task.exception() for task in tasks if task.done() and not task.cancelled()]
+        for task in tasks:
+            await stopped(task)
+    for error in failed:
+        if error:
+            raise error
 
 
 async def _dialled(house: House, chance: random.Random) -> None:
@@ -127,36 +138,14 @@ async def _dialled(house: House, chance: random.Random) -> None:
         await asyncio.sleep(1)
 
 
-async def _calling_off(house: House, shop: Shop) -> None:
-    for share in CALLED_OFF:
-        while len(shop.made) < share * shop.plan.bookings:
-            await asyncio.sleep(0.2)
-        await house.call_off(house.halls[-1 if share == CALLED_OFF[0] else -2])
-
-
-def _settings(stack: Stack, env: dict[str, str]) -> Settings:
-    info = stack.info
-    namespace = {**os.environ, **env}.get("MARQUEE_NAMESPACE", "marquee")
-    given = {"mongo_url": info["mongoUrl"], "stripe_base_url": info["sandboxUrl"], "stripe_api_key": "sk_test_soak"}
-    return Settings.model_validate({**given, "namespace": namespace})
-
-
-async def _until_quiet(stack: Stack, plan: Plan, env: dict[str, str]) -> list[str]:
-    """What is still under way when there was time enough for all of it; nothing where all is well."""
-    settings = _settings(stack, env)
-    deadline = time.monotonic() + plan.quiet_seconds
-    async with open_database(settings, "inventory") as database, open_books(settings) as books:
-        while True:
-            verdict = await MoneyAudit(Bookings(database["bookings"]), books, patience=AT_ONCE).run(gateway=True)
-            waiting = await database["bookings"].count_documents({"status": "pending"})
-            left = verdict.findings + ([f"{waiting} bookings are pending"] if waiting else [])
-            left += [
-                line for line in verdict.balance.lines() if "+ 0.00 being" not in line or "+ 0.00 under" not in line
-            ]
-            if not left or time.monotonic() > deadline:
-                return left
-            log.info("%s things are under way: %s", len(left), left[0])
-            await asyncio.sleep(1)
+async def _whole_again(house: House, shop: Shop, killer: Killer) -> None:
+    """No more faults, every dispute ended, and one last death: a worker that starts reads all disputes anew, which
+    mends those of which the webhook was lost."""
+    await house.client.ask("DELETE", f"{shop.gateway}/sandbox/faults")
+    await house.client.ask("DELETE", f"{house.stack.info['partnerUrl']}/sandbox/faults")
+    while await answer_some(house.client, shop.gateway, shop.chance):
+        await asyncio.sleep(0.5)
+    await killer.once("worker")
 
 
 async def _finals(client: Client, shop: Shop) -> dict[str, Json]:
@@ -170,27 +159,15 @@ async def _finals(client: Client, shop: Shop) -> dict[str, Json]:
     return {final["bookingId"]: final for final in await asyncio.gather(*map(one, shop.made))}
 
 
-async def _books(client: Client, stack: Stack) -> Books:
-    charges = [charge async for charge in _listed(client, stack, "charges")]
-    refunds = [refund async for refund in _listed(client, stack, "refunds")]
-    events = [event async for event in _listed(client, stack, "events")]
-    return Books.of(charges, refunds, len(events))
-
-
-async def _listed(client: Client, stack: Stack, kind: str) -> AsyncIterator[Json]:
-    """Everything of a kind, as Stripe's own lists give it."""
-    params = {"limit": "100"}
-    while True:
-        page = (await client.ask("GET", f"{stack.info['sandboxUrl']}/v1/{kind}", params=params)).json()
-        for thing in page["data"]:
-            yield thing
-        if not page["has_more"]:
-            return
-        params["starting_after"] = page["data"][-1]["id"]
+async def _books(client: Client, gateway: str) -> Books:
+    charges, refunds, disputes, events = [
+        [each async for each in listed(client, gateway, kind)] for kind in ("charges", "refunds", "disputes", "events")
+    ]
+    return Books.of(charges, refunds, disputes, len(events))
 
 
 async def _heard_webhooks(stack: Stack, env: dict[str, str]) -> int:
-    async with open_database(_settings(stack, env), "payments") as database:
+    async with open_database(settings_of(stack, env), "payments") as database:
         return await database["webhook_events"].count_documents({})
 
 
