@@ -5,6 +5,8 @@ import time
 from copy import deepcopy
 from datetime import timedelta
 
+import pytest
+
 from indexer.domain import showtime_change
 from messaging.events import GeoPoint
 from search_index.entries import entry_id
@@ -22,6 +24,7 @@ RENAMING_SECONDS = 600.0
 ADDING_UP_SECONDS = 60.0
 
 
+@pytest.mark.timeout(900)
 async def test_an_event_with_50_000_showtimes_is_renamed_in_all_of_them(bench: Bench, clock: ManualClock) -> None:
     hit = film("Old title")
     venues = [cinema(f"Cinema {n}", location=GeoPoint(lat=n / 10, lon=1)) for n in range(VENUES)]
