@@ -11,7 +11,7 @@ from inventory_service.http.bookings import BookingAnswer, PolicyAnswer, booking
 from inventory_service.http.common import SeatId, SeatIds, inventory_of
 from service_kit.auth import Caller
 from service_kit.errors import Forbidden
-from service_kit.etags import etag
+from service_kit.etags import IfMatch, etag
 from service_kit.models import Minor, Model, Moment
 
 router = APIRouter(prefix="/api/v1", tags=["bookings"])
@@ -82,7 +82,13 @@ def _kept(quote: Quote) -> int:
 
 @router.put("/bookings/{booking_id}/cancel", response_model_exclude_none=True)
 async def cancel_booking(
-    booking_id: str, request: Request, response: Response, caller: Caller, body: Cancel | None = None
+    booking_id: str,
+    request: Request,
+    response: Response,
+    *,
+    caller: Caller,
+    if_match: IfMatch,
+    body: Cancel | None = None,
 ) -> BookingAnswer:
     """Release a hold, or cancel a confirmed booking or some of its seats: money goes back by the refund policy."""
     inventory = inventory_of(request)
@@ -90,6 +96,7 @@ async def cancel_booking(
     asked = body or Cancel()
     if asked.waive_policy and not caller.privileged:
         raise Forbidden("Only admins and services may waive the refund policy")
+    if_match(booking.version)
     by_staff = not booking.owned_by(caller.subject)
     wish = Wish(asked.seat_ids, asked.refund_amount, in_full=asked.waive_policy, by_staff=by_staff)
     cancelled = await cancel_by_owner(inventory, booking, wish)
@@ -99,11 +106,12 @@ async def cancel_booking(
 
 @router.put("/bookings/{booking_id}/keep", response_model_exclude_none=True)
 async def keep_booking(
-    booking_id: str, body: Keep, request: Request, response: Response, caller: Caller
+    booking_id: str, body: Keep, request: Request, response: Response, *, caller: Caller, if_match: IfMatch
 ) -> BookingAnswer:
     """Agree to the new time of a show that was moved. Who doesn't may cancel and gets everything back."""
     inventory = inventory_of(request)
     booking = await read.own_booking(inventory, booking_id, caller)
+    if_match(booking.version)
     kept = await keep(inventory, booking, body.starts_at)
     response.headers["ETag"] = etag(kept.version)
     return booking_answer(kept)

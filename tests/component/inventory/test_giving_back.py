@@ -124,6 +124,19 @@ async def test_staff_may_waive_the_policy_and_buyers_may_not(stage: Stage) -> No
         assert answer.json()["refund"]["amount"] == 2_650
 
 
+async def test_who_read_an_older_version_neither_cancels_nor_keeps_what_he_has_not_seen(stage: Stage) -> None:
+    showtime, admin = await opened(stage), stage.buyer("admin")
+    booking_id, _ = await stage.bought(showtime, "A1")
+    tag = (await admin.get(f"/bookings/{booking_id}")).headers["etag"]
+    for older in ('"0"', f"W/{tag}"):
+        for step, body in (("cancel", None), ("keep", {"startsAt": rfc3339(showtime.starts_at)})):
+            answer = await admin.put(f"/bookings/{booking_id}/{step}", body, headers={"If-Match": older})
+            problem(answer, 412, "precondition-failed")
+    assert (await admin.get(f"/bookings/{booking_id}")).headers["etag"] == tag
+    answer = await admin.put(f"/bookings/{booking_id}/cancel", headers={"If-Match": tag})
+    assert answer.json()["status"] == "cancelled"
+
+
 async def test_what_was_cancelled_by_the_policy_is_not_cancelled_again_for_more(stage: Stage) -> None:
     showtime, ann = await opened(stage), stage.buyer()
     booking_id, _ = await stage.bought(showtime, "A1", buyer=ann)
