@@ -27,7 +27,7 @@ class PaymentRequest(Model):
     amount: Charged
     currency: Currency
     description: Annotated[Line, Field(max_length=500)] = ""
-    retry_declined: bool = False
+    retry_declined: Annotated[bool, Field(strict=True)] = False
 
 
 class RefundRequest(Model):

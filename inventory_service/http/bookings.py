@@ -358,7 +358,7 @@ class PreparePayment(Model):
 
     final_amount: Minor
     currency: Currency
-    retry_declined: bool = False
+    retry_declined: Annotated[bool, Field(strict=True)] = False
 
 
 class PreparedAnswer(Model):

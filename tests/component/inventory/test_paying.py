@@ -46,6 +46,15 @@ async def test_the_buyer_says_whether_a_declined_card_may_be_followed_by_another
     assert stage.near.payments[booking_id]["retryDeclined"] is told
 
 
+@pytest.mark.parametrize("asked", ["yes", "true", 1, 0, None])
+async def test_a_wish_for_another_try_that_is_neither_true_nor_false_is_422(stage: Stage, asked: Any) -> None:
+    owner = stage.buyer()
+    booking_id = await stage.hold(await stage.open(), "A1", buyer=owner)
+    body = {"finalAmount": 2_650, "currency": "EUR", "retryDeclined": asked}
+    assert (await owner.post(f"/bookings/{booking_id}/preparePayment", body)).status_code == 422
+    assert booking_id not in stage.near.payments
+
+
 @pytest.mark.parametrize(("amount", "currency"), [(2_649, "EUR"), (2_651, "EUR"), (0, "EUR"), (2_650, "USD")])
 async def test_another_amount_than_the_bookings_is_409(stage: Stage, amount: int, currency: str) -> None:
     booking_id = await stage.hold(await stage.open(), "A1")
