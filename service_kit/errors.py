@@ -53,7 +53,10 @@ class PreconditionFailed(DomainError):
 
 
 class Invalid(DomainError):
-    """The request is well-formed but breaks rules; `faults` lists each as (JSON pointer, message)."""
+    """The request is well-formed but breaks rules; `faults` lists each as (JSON pointer, message).
+
+    Without them the request as a whole is at fault, and the answer points there.
+    """
 
     slug, title = "invalid-request", "The request breaks a rule"
 

@@ -23,6 +23,8 @@ log = get_logger(__name__)
 PROBLEM_BASE = "https://marquee.example/problems/"
 MEDIA_TYPE = "application/problem+json"
 MOST_FAULTS = 100
+# As a JSON pointer.
+WHOLE_BODY = ""
 
 # The one table from kinds of failure to HTTP status.
 STATUS: dict[type[errors.DomainError], int] = {
@@ -94,8 +96,9 @@ def problem(
 def domain_problem(request: Request, error: errors.DomainError) -> Response:
     headers: dict[str, str] = {}
     extras = {to_camel(name): value for name, value in error.extras.items()}
-    if isinstance(error, errors.Invalid) and error.faults:
-        extras["errors"] = [{"pointer": pointer, "detail": text} for pointer, text in error.faults[:MOST_FAULTS]]
+    if isinstance(error, errors.Invalid):
+        faults = error.faults or [(WHOLE_BODY, error.detail)]
+        extras["errors"] = [{"pointer": pointer, "detail": text} for pointer, text in faults[:MOST_FAULTS]]
     if isinstance(error, errors.Unauthenticated):
         headers["WWW-Authenticate"] = "Bearer"
     if error.retry_after is not None:

@@ -13,6 +13,9 @@ PREFIX = "MQ1"
 class ForgedTicket(Invalid):
     slug, title = "forged-ticket", "This is not a ticket of ours"
 
+    def __init__(self) -> None:
+        super().__init__(faults=[("/code", "not a ticket of ours")])
+
 
 class AlreadyScanned(Conflict):
     slug, title = "ticket-already-scanned", "This ticket was used already"

@@ -129,6 +129,7 @@ async def test_only_staff_scan(stage: Stage) -> None:
 async def test_a_code_that_is_none_of_ours_is_422(stage: Stage, code: object) -> None:
     answer = await stage.buyer("admin").post("/tickets/scan", {"code": code})
     assert answer.status_code == 422
+    assert answer.json()["errors"][0]["pointer"] == "/code"
 
 
 async def test_a_cancelled_ticket_does_not_let_in(stage: Stage) -> None:

@@ -78,6 +78,12 @@ async def test_faults_are_listed_with_pointers_up_to_a_sane_number() -> None:
     assert len(body["errors"]) == MOST_FAULTS
 
 
+async def test_a_broken_rule_without_a_place_of_its_own_points_at_the_whole_body() -> None:
+    async with serving(fail=lambda: errors.Invalid("Used with another body")) as client:
+        body = problem(await client.get("/fail"))
+    assert body["errors"] == [{"pointer": "", "detail": "Used with another body"}]
+
+
 @pytest.mark.parametrize(
     ("error", "headers"),
     [
