@@ -56,7 +56,10 @@ def _synonyms() -> dict[str, tuple[str, ...]]:
 
 
 def ranked(text: str, match: Match) -> tuple[Clause, list[Clause]]:
-    """What must match so strictly or more, its score the tier of the match; and what scores within the tier."""
+    """What must match so strictly or more, its score the tier of the match; and what scores within the tier.
+
+    Some words are only asked for where no similar ones are: then those, which cost the most, aren't asked for again.
+    """
     forms = phrasings(text)
     if not forms:
         return NOTHING, []
@@ -70,7 +73,7 @@ def ranked(text: str, match: Match) -> tuple[Clause, list[Clause]]:
             _constant(_all_words("words.all", form), boosts.ALL_WORDS),
             _constant(_last_word_begun("words.all", form), boosts.LAST_WORD_BEGUN),
         ]
-        if match != "all":
+        if match == "similar":
             tiers.append(_constant(_similar("words.all", form), boosts.SIMILAR_WORDS))
         if match == "some":
             tiers.append(_constant(_some("words.all", form), boosts.SOME_WORDS))
