@@ -7,8 +7,7 @@ import httpx2
 
 from inventory_service.domain.booking import Booking
 from inventory_service.domain.layout import LayoutKey
-from service_kit.clients import call
-from service_kit.errors import NotFound
+from service_kit.clients import call, is_there
 
 Document = dict[str, Any]
 OUR_ID = re.compile("[0-9A-Za-z_-]{1,64}")
@@ -27,11 +26,7 @@ class Venues:
     async def has_showtime(self, showtime_id: str) -> bool:
         if not OUR_ID.fullmatch(showtime_id):  # it comes from a path, and would become one
             return False
-        try:
-            await call(self._client, "GET", f"/api/v1/showtimes/{showtime_id}")
-        except NotFound:
-            return False
-        return True
+        return await is_there(self._client, f"/api/v1/showtimes/{showtime_id}")
 
 
 class Payments:

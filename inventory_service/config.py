@@ -1,12 +1,12 @@
 """Settings of the inventory service."""
 
-import hmac
 from datetime import timedelta
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, SecretStr
 from pydantic_settings import SettingsConfigDict
 
+from service_kit.sealing import derived_key
 from service_kit.settings import KitSettings
 
 
@@ -63,7 +63,7 @@ class Settings(KitSettings):
     @property
     def idempotency_secret(self) -> bytes:
         """Requests may have access codes, which nobody should be able to try on what is kept of a request."""
-        return hmac.digest(self.ticket_secret.get_secret_value().encode(), b"idempotency", "sha256")
+        return derived_key(self.ticket_secret, b"idempotency")
 
     @property
     def partner_answer(self) -> timedelta:

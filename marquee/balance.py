@@ -58,8 +58,7 @@ class Pair:
         refunding += max(0, sum(refund.amount for refund in self.payment.waiting_refunds) - self.payment.disputed)
         left = self.payment.captured - self.payment.refunded_by_us - refunding
         # What the bank took for a buyer who had cancelled counts as refunded to him, but it was no refund of ours.
-        taken = self.payment.disputed + self.payment.refunded - self.payment.refunded_by_us
-        disputed = min(taken, max(0, left))
+        disputed = min(self.payment.taken_by_banks, max(0, left))
         left -= disputed
         # Out of goodwill a venue may give back what it was to keep.
         kept = min(self.booking.kept, max(0, left)) if self.booking else 0

@@ -175,7 +175,12 @@ class Payment:
     @property
     def disputed(self) -> int:
         """Minor units that the buyer's bank has taken back, or is about to, beyond what counts as refunded."""
-        return max(0, sum(dispute.taken for dispute in self.disputes) - self._refunded_by_banks)
+        return max(0, self.taken_by_banks - self._refunded_by_banks)
+
+    @property
+    def taken_by_banks(self) -> int:
+        """The same, whether it counts as refunded or not."""
+        return sum(dispute.taken for dispute in self.disputes)
 
     @property
     def waiting_refunds(self) -> list[Refund]:
@@ -260,8 +265,7 @@ class Payment:
         except MoneyDisputed:
             others = (each for each in self.refunds if each is not known)
             waiting = self._changed(now, refunds=(*others, Refund(refund_id, wanted, reason, "waiting", now)))
-            settled = waiting.payment._wait_no_more(now)
-            return waiting.then(settled) if settled else waiting
+            return waiting.then(waiting.payment._wait_no_more(now))
 
     def learn(self, report: Report, now: datetime) -> "Change | None":
         """Take in a report; None where it says nothing new.
@@ -366,8 +370,7 @@ class Payment:
         disputes = [dispute, *(each for each in self.disputes if each is not known)]
         in_order = tuple(sorted(disputes, key=lambda each: (each.opened_at, each.reference)))
         disputed = self._changed(now, "PaymentDisputed", disputes=in_order)
-        settled = disputed.payment._wait_no_more(now)
-        return disputed.then(settled) if settled else disputed
+        return disputed.then(disputed.payment._wait_no_more(now))
 
     def _wait_no_more(self, now: datetime) -> "Change | None":
         """Once no dispute is open: of the refunds that waited, what a bank has given the buyer is done, and the rest
@@ -426,5 +429,6 @@ class Change:
     payment: Payment
     happened: tuple[tuple[Happening, Payment], ...] = ()
 
-    def then(self, later: "Change") -> "Change":
-        return Change(self.before, later.payment, self.happened + later.happened)
+    def then(self, later: "Change | None") -> "Change":
+        """Both in one; this one where nothing changed later."""
+        return Change(self.before, later.payment, self.happened + later.happened) if later else self

@@ -40,6 +40,7 @@ CLOSED_KEPT = timedelta(days=7)
 PARTS: dict[str, type[Refund] | type[Dispute]] = {"refunds": Refund, "disputes": Dispute}
 BATCH = 128
 WAITING = 10_000
+PART_NAMES = {kind: {field.name: to_camel(field.name) for field in fields(kind)} for kind in PARTS.values()}
 WIRE_NAMES = {field.name: "_id" if field.name == "id" else to_camel(field.name) for field in fields(Payment)}
 
 
@@ -293,8 +294,7 @@ def _known(document: Document) -> Payment:
 
 
 def _part(kind: type[Refund] | type[Dispute], document: Document) -> Refund | Dispute:
-    wire = {field.name: to_camel(field.name) for field in fields(kind)}
-    return kind(**{name: document[key] for name, key in wire.items() if key in document})
+    return kind(**{name: document[wire] for name, wire in PART_NAMES[kind].items() if wire in document})
 
 
 def _stored(document: Document) -> StoredEvent:

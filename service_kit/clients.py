@@ -40,6 +40,15 @@ async def call(client: httpx2.AsyncClient, method: str, path: str, **arguments: 
             raise Unavailable(f"{path} answered {answer.status_code}: {detail}")
 
 
+async def is_there(client: httpx2.AsyncClient, path: str) -> bool:
+    """Whether another service has such a thing. Raises Unavailable."""
+    try:
+        await call(client, "GET", path)
+    except NotFound:
+        return False
+    return True
+
+
 def _detail(answer: httpx2.Response) -> str:
     try:
         return str(answer.json().get("detail", answer.reason_phrase))

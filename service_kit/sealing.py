@@ -1,14 +1,21 @@
 """Secrets that are needed as they are, and lie in the database: sealed by a key that is kept outside of it."""
 
+import hmac
 import os
 from collections.abc import Iterable
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from pydantic import SecretStr
 
 from service_kit.errors import DomainError
 
 NONCE_BYTES = 12
+
+
+def derived_key(secret: SecretStr, purpose: bytes) -> bytes:
+    """A key of 32 bytes for one purpose, which tells nothing of those for others."""
+    return hmac.digest(secret.get_secret_value().encode(), purpose, "sha256")
 
 
 class Unsealable(DomainError):
@@ -33,24 +40,24 @@ class Seal:
 
     def open(self, sealed: bytes, owner: str) -> str:
         """Raises Unsealable."""
-        for cipher in self._ciphers:
-            value = _opened(cipher, sealed, owner)
-            if value is not None:
-                return value
-        raise Unsealable
+        value = self._value(sealed, owner)
+        if value is None:
+            raise Unsealable
+        return value
+
+    def opens(self, sealed: bytes, owner: str) -> bool:
+        return self._value(sealed, owner) is not None
 
     def renewed(self, sealed: bytes, owner: str) -> bytes:
         """The same, sealed by the present key where it was by one of the past; else as it is."""
-        if _opened(self._cipher, sealed, owner) is not None or not self.opens(sealed, owner):
+        value = self._value(sealed, owner)
+        if value is None or _opened(self._cipher, sealed, owner) is not None:
             return sealed
-        return self.close(self.open(sealed, owner), owner)
+        return self.close(value, owner)
 
-    def opens(self, sealed: bytes, owner: str) -> bool:
-        try:
-            self.open(sealed, owner)
-        except Unsealable:
-            return False
-        return True
+    def _value(self, sealed: bytes, owner: str) -> str | None:
+        values = (_opened(cipher, sealed, owner) for cipher in self._ciphers)
+        return next((value for value in values if value is not None), None)
 
     def open_some(self, sealed: Iterable[bytes], owner: str) -> list[str]:
         """Those that can be opened, in their order. Raises Unsealable where none can."""

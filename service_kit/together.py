@@ -4,7 +4,7 @@ A command costs about as much as what it does, and each write that waits for maj
 that arrive while one is under way share the next one.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Generic, TypeVar
 
 from pymongo import UpdateOne
@@ -41,14 +41,21 @@ class Readings(Generic[T]):
         return await self._lane.submit(value)
 
     async def _find(self, values: Sequence[str]) -> list[T | Exception | None]:
-        wanted = set(values)
-        if len(wanted) == 1:
-            document = await self._collection.find_one({self._key: values[0]}, self._projection)
-            found = {values[0]: self._read(document)} if document else {}
-        else:
-            cursor = self._collection.find({self._key: {"$in": list(wanted)}}, self._projection)
-            found = {document[self._key]: self._read(document) async for document in cursor}
+        documents = await found_by(self._collection, self._key, values, self._projection)
+        found = {value: self._read(document) for value, document in documents.items()}
         return [found.get(value) for value in values]
+
+
+async def found_by(
+    collection: AsyncCollection[Document], key: str, values: Iterable[str], projection: Mapping[str, int]
+) -> dict[str, Document]:
+    """The documents whose key is one of these, by it. A single one is asked for by the cheaper command."""
+    wanted = list(set(values))
+    if len(wanted) == 1:
+        document = await collection.find_one({key: wanted[0]}, projection)
+        return {wanted[0]: document} if document else {}
+    cursor = collection.find({key: {"$in": wanted}}, projection)
+    return {document[key]: document async for document in cursor}
 
 
 class Updates:

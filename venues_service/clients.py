@@ -4,8 +4,7 @@ from collections.abc import Iterable
 
 import httpx2
 
-from service_kit.clients import call
-from service_kit.errors import NotFound
+from service_kit.clients import is_there
 
 
 class Partners:
@@ -14,11 +13,4 @@ class Partners:
 
     async def missing(self, partner_ids: Iterable[str]) -> set[str]:
         """Those that are no partner (any more). Raises Unavailable."""
-        return {partner_id for partner_id in set(partner_ids) if not await self._has(partner_id)}
-
-    async def _has(self, partner_id: str) -> bool:
-        try:
-            await call(self._client, "GET", f"/api/v1/partners/{partner_id}")
-        except NotFound:
-            return False
-        return True
+        return {id_ for id_ in set(partner_ids) if not await is_there(self._client, f"/api/v1/partners/{id_}")}

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import httpx2
 
-from service_kit.clients import call
+from service_kit.clients import call, is_there
 from service_kit.errors import NotFound
 
 
@@ -27,11 +27,4 @@ class Venues:
 
     async def missing(self, venue_ids: Iterable[str]) -> list[str]:
         """Those that are no venue (any more), in the order given. Raises Unavailable."""
-        return [venue_id for venue_id in venue_ids if not await self._has(venue_id)]
-
-    async def _has(self, venue_id: str) -> bool:
-        try:
-            await call(self._client, "GET", f"/api/v1/venue/{venue_id}")
-        except NotFound:
-            return False
-        return True
+        return [id_ for id_ in venue_ids if not await is_there(self._client, f"/api/v1/venue/{id_}")]

@@ -1,11 +1,11 @@
 """Settings of the webhooks service."""
 
-import hmac
 from typing import Annotated
 
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import NoDecode
 
+from service_kit.sealing import derived_key
 from service_kit.settings import KitSettings
 
 
@@ -36,13 +36,8 @@ class Settings(KitSettings):
         return self.venues_url or self.public_url
 
     def key(self, purpose: bytes) -> bytes:
-        """A key of 32 bytes for one purpose, which tells nothing of the others."""
-        return _derived(self.hooks_secret, purpose)
+        return derived_key(self.hooks_secret, purpose)
 
     def keys_before(self, purpose: bytes) -> list[bytes]:
         """The same of the past."""
-        return [_derived(self.hooks_secret_before, purpose)] if self.hooks_secret_before else []
-
-
-def _derived(secret: SecretStr, purpose: bytes) -> bytes:
-    return hmac.digest(secret.get_secret_value().encode(), purpose, "sha256")
+        return [derived_key(self.hooks_secret_before, purpose)] if self.hooks_secret_before else []

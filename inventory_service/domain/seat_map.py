@@ -135,17 +135,14 @@ class Glance:
 class Standing:
     """How one booking stands in the map of its showtime: its entry, if it has one, and what its next step asks for.
 
-    It costs the same however many others hold seats. What is free it can't tell. `turns` as in the map, of bookings
-    like this one.
+    It costs the same however many others hold seats. What is free it can't tell.
     """
 
     showtime_id: str
     status: str
-    starts_at: datetime
     layout: LayoutKey
-    booking_id: str
     entry: Hold | None
-    turns: int | None
+    turns: Mapping[str, int]
     paused_until: datetime | None = None
 
     def paused(self, now: datetime) -> bool:

@@ -44,7 +44,7 @@ async def cancel(
     Raises NotCancellable for a scanned ticket, where that is asked for.
     """
     for _ in range(ATTEMPTS):
-        standing = await inventory.standing(booking)
+        standing = await inventory.resting_standing(booking)
         booking = await inventory.booking(booking.id)  # after the map: what is tidied there is settled here
         entry = standing.entry
         match booking.status:
@@ -101,7 +101,7 @@ async def _fail(inventory: Inventory, booking_id: str, payment_id: str | None) -
             return await inventory.bookings.note_unpaid(booking, inventory.now()) or booking
         if booking.status != "pending" or (payment_id and booking.payment_id not in {None, payment_id}):
             return booking
-        standing = await inventory.standing(booking)
+        standing = await inventory.resting_standing(booking)
         if standing.entry and standing.entry.mark is not Mark.HOLD:
             return booking  # money had come, and what it led to is being finished
         done = await _release(inventory, standing, booking, "failed")

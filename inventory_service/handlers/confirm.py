@@ -40,7 +40,7 @@ async def confirm(inventory: Inventory, booking_id: str, payment_id: str | None)
 async def _confirm_once(inventory: Inventory, booking_id: str, payment_id: str | None) -> Booking | None:
     """One try; None when something changed in between."""
     booking = await inventory.booking(booking_id)
-    standing = await inventory.standing(booking)
+    standing = await inventory.resting_standing(booking)
     booking = await inventory.booking(booking_id)  # after the map: what is tidied there is settled here
     if payment_id and booking.payment_id and booking.payment_id != payment_id:
         raise OtherPayment(payment_id=booking.payment_id)

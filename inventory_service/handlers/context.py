@@ -1,11 +1,11 @@
 """What every use case works with, and the look-ups they share."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from inventory_service.clients import Payments, Venues
 from inventory_service.config import Settings
@@ -37,6 +37,7 @@ from messaging.outbox import outbox_entry
 from service_kit.clock import Clock
 from service_kit.errors import NotFound
 
+T = TypeVar("T")
 SOURCE = "inventory"
 OPENING_SECONDS = 3.0
 OPENING_PAUSE = 0.1
@@ -72,28 +73,31 @@ class Inventory:
 
     async def seat_map(self, showtime_id: str) -> SeatMap:
         """Raises NotFound; NotOpenYet for a showtime so new that its map isn't there yet."""
-        seat_map = await self.seat_maps.get(showtime_id)
-        if seat_map is None:
-            await self.showtime(showtime_id)
-            seat_map = await self.seat_maps.get(showtime_id)
-        if seat_map is None:
-            raise NotOpenYet
-        return seat_map
-
-    async def standing(self, booking: Booking) -> Standing:
-        """How a booking stands in the map of its showtime, for who is going to change that. Raises as `resting_map`."""
-        read = partial(self.seat_maps.standing, booking.showtime_id, booking.id)
-        standing = await outlasting_pauses(read, self.clock)
-        if standing is None:
-            await self.showtime(booking.showtime_id)
-            standing = await outlasting_pauses(read, self.clock)
-        if standing is None:
-            raise NotOpenYet
-        return standing
+        return await self._opened(showtime_id, partial(self.seat_maps.get, showtime_id))
 
     async def resting_map(self, showtime_id: str) -> SeatMap:
         """The same for who is going to change seats: not while they stand still for a move. Raises Contended too."""
         return await outlasting_pauses(partial(self.seat_map, showtime_id), self.clock)
+
+    async def standing(self, booking: Booking) -> Standing:
+        """How a booking stands in the map of its showtime. Raises as `seat_map`."""
+        return await self._opened(
+            booking.showtime_id, partial(self.seat_maps.standing, booking.showtime_id, booking.id)
+        )
+
+    async def resting_standing(self, booking: Booking) -> Standing:
+        """The same for who is going to change it. Raises as `resting_map`."""
+        return await outlasting_pauses(partial(self.standing, booking), self.clock)
+
+    async def _opened(self, showtime_id: str, read: Callable[[], Awaitable[T | None]]) -> T:
+        """What `read` finds of a map, once it is open."""
+        found = await read()
+        if found is None:
+            await self.showtime(showtime_id)
+            found = await read()
+        if found is None:
+            raise NotOpenYet
+        return found
 
     async def showtime(self, showtime_id: str) -> ShowtimeState:
         """The showtime; one that was created a moment ago is waited for. Raises NotFound, NotOpenYet."""

@@ -96,25 +96,25 @@ async def _each(
 
     Such a one doesn't stop the others. An outage does, once those that were begun have ended: it is raised then.
     """
-    left, outages, last = 0, list[Exception](), ""
+    whole, outages, last = True, list[Exception](), ""
 
-    async def take(booking: Booking) -> None:
-        nonlocal left
+    async def taken(booking: Booking) -> bool:
         async with places:
             if outages:
-                return
+                return False
             try:
                 await step(booking)
             except Exception as error:
                 if is_outage(error):
                     outages.append(error)
-                    return
-                left += 1
-                log.warning("booking_left_behind", booking_id=booking.id, error=repr(error))
+                else:
+                    log.warning("booking_left_behind", booking_id=booking.id, error=repr(error))
+                return False
+            return True
 
     while found := await find(last):
-        await asyncio.gather(*map(take, found))
+        whole = all(await asyncio.gather(*map(taken, found))) and whole
         if outages:
             raise outages[0]
         last = found[-1].id
-    return not left
+    return whole

@@ -114,7 +114,7 @@ async def keep(inventory: Inventory, booking: Booking, starts_at: datetime) -> B
 async def _give_back_some(inventory: Inventory, booking: Booking, quote: Quote) -> Booking:
     refund_id = new_id()
     for _ in range(ATTEMPTS):
-        standing = await inventory.standing(booking)
+        standing = await inventory.resting_standing(booking)
         booking = await inventory.booking(booking.id)
         if _gave_up(booking, quote.seat_ids):
             return booking

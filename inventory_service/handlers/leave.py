@@ -39,7 +39,7 @@ async def leave(
 
 async def finish_leaving(inventory: Inventory, booking: Booking) -> None:
     """See through what a crash left of a booking some of whose seats were leaving. Nothing where others were faster."""
-    standing = await inventory.standing(booking)
+    standing = await inventory.resting_standing(booking)
     booking = await inventory.booking(booking.id)
     entry = standing.entry
     if booking.leaving:

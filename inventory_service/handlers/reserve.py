@@ -223,7 +223,7 @@ async def extend(inventory: Inventory, booking: Booking, minutes: int) -> Bookin
         now = inventory.now()
         booking = await inventory.booking(booking.id)
         booking.require_payable(now)
-        hold = (await inventory.standing(booking)).entry
+        hold = (await inventory.resting_standing(booking)).entry
         if hold is None or not hold.live(now) or hold.until is None:
             raise HoldExpired
         if hold.until > booking.held_until:

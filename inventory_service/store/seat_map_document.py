@@ -38,7 +38,7 @@ GLANCED = {
     "pausedUntil": 1,
 }
 # What `standing_from` needs besides the entries of bookings.
-STOOD = {"status": 1, "startsAt": 1, "layout": 1, "turns": 1, "pausedUntil": 1}
+STOOD = {"status": 1, "layout": 1, "turns": 1, "pausedUntil": 1}
 
 
 def empty_map(showtime: ShowtimeState, event: Document, now: datetime) -> Document:
@@ -96,15 +96,13 @@ def glance_from(document: Document, blocks: tuple[Block, ...]) -> Glance:
     )
 
 
-def standing_from(document: Document, entry: Hold | None, booking_id: str) -> Standing:
+def standing_from(document: Document, entry: Hold | None) -> Standing:
     return Standing(
         showtime_id=document["_id"],
         status=document["status"],
-        starts_at=document["startsAt"],
         layout=layout_from(document),
-        booking_id=booking_id,
         entry=entry,
-        turns=document.get("turns", {}).get(_bucket(booking_id)),
+        turns=document.get("turns", {}),
         paused_until=document.get("pausedUntil"),
     )
 
@@ -168,8 +166,7 @@ def turns_of(booking_id: str) -> str:
 
 def no_turn_since(sight: SeatMap | Standing, booking_id: str) -> Document:
     """The condition that no such step was taken for this booking since the reading."""
-    times = sight.turns if isinstance(sight, Standing) else sight.turns.get(_bucket(booking_id))
-    return {turns_of(booking_id): times if times is not None else {"$exists": False}}
+    return {turns_of(booking_id): sight.turns.get(_bucket(booking_id), {"$exists": False})}
 
 
 def _bucket(booking_id: str) -> str:

@@ -48,7 +48,7 @@ from messaging.events import ShowtimeState
 from messaging.outbox import ensure_outbox_index
 from service_kit.lanes import Lane
 from service_kit.mongo import Document, only_known_already
-from service_kit.together import Readings, Updates
+from service_kit.together import Readings, Updates, found_by
 
 LOOKS = 256
 STANDINGS = 128
@@ -144,18 +144,10 @@ class SeatMaps:
 
     async def _stand(self, asked: Sequence[tuple[str, str]]) -> list[Standing | Exception | None]:
         entries = {entry_of(booking_id): 1 for _, booking_id in asked}
-        showtime_ids = list({showtime_id for showtime_id, _ in asked})
-        if len(showtime_ids) == 1:
-            one = await self.collection.find_one({"_id": showtime_ids[0]}, STOOD | entries)
-            maps = {showtime_ids[0]: one} if one else {}
-        else:
-            cursor = self.collection.find({"_id": {"$in": showtime_ids}}, STOOD | entries)
-            maps = {document["_id"]: document async for document in cursor}
+        maps = await found_by(self.collection, "_id", (showtime_id for showtime_id, _ in asked), STOOD | entries)
         holds = {showtime_id: holds_from(document) for showtime_id, document in maps.items()}
         return [
-            standing_from(maps[showtime_id], holds[showtime_id].get(booking_id), booking_id)
-            if showtime_id in maps
-            else None
+            standing_from(maps[showtime_id], holds[showtime_id].get(booking_id)) if showtime_id in maps else None
             for showtime_id, booking_id in asked
         ]
 

@@ -139,6 +139,13 @@ class Story:
         data = {"payment_method": card, "client_secret": intent["clientSecret"]}
         return await self.client.post(url, data=data, headers={"Authorization": "Bearer pk_test_journey"})
 
+    async def payment(self, booking: Json) -> Json:
+        """That of a booking which was prepared for payment."""
+        query = {"bookingId": booking["bookingId"]}
+        found = await self.call("GET", "/api/v1/payments", params=query, headers=self.stack.service)
+        payment: Json = found["items"][0]
+        return payment
+
     async def booking(self, booking_id: str, buyer: dict[str, str]) -> Json:
         return await self.call("GET", f"/api/v1/bookings/{booking_id}", headers=buyer)
 

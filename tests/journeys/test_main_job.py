@@ -102,31 +102,25 @@ async def test_a_hold_that_is_given_back_can_not_be_paid_any_more(story: Story) 
     booking = await story.hold(show["showtimeId"], ["C1"], buyer)
     intent = await story.prepare(booking, buyer)
     await story.call("PUT", f"/api/v1/bookings/{booking['bookingId']}/cancel", headers=buyer)
-
-    async def payment() -> Json:
-        path = "/api/v1/payments"
-        found = await story.call("GET", path, params={"bookingId": booking["bookingId"]}, headers=story.stack.service)
-        one: Json = found["items"][0]
-        return one
-
-    await eventually(payment, until=lambda it: it["status"] == "cancelled")
+    await eventually(lambda: story.payment(booking), until=lambda it: it["status"] == "cancelled")
     assert (await story.pay(intent)).status_code == 400
     assert (await story.booking(booking["bookingId"], buyer))["status"] == "cancelled"
     assert (await story.seats(show["showtimeId"]))["C1"] == "available"
+
+
+async def disputed(story: Story, booking: Json, buyer: dict[str, str]) -> Json:
+    """The payment of a booking that its buyer has paid for, and his bank takes back."""
+    await story.pay(await story.prepare(booking, buyer), "pm_card_createDispute")
+    await story.becomes(booking, "confirmed", buyer)
+    return await eventually(lambda: story.payment(booking), until=lambda it: it["disputes"])
 
 
 async def test_a_disputed_booking_keeps_its_seats_and_its_money_is_not_refunded_as_well(story: Story) -> None:
     show = await story.showtime()
     buyer = await story.guest()
     booking = await story.hold(show["showtimeId"], ["C3"], buyer)
-    intent = await story.prepare(booking, buyer)
-    await story.pay(intent, "pm_card_createDispute")
-    await story.becomes(booking, "confirmed", buyer)
-    path = f"/api/v1/payments/{intent['paymentId']}"
-    await eventually(
-        lambda: story.call("GET", path, headers=story.stack.admin), until=lambda payment: payment["disputes"]
-    )
-    await story.call("POST", f"{path}/refund", 409, headers=story.stack.admin)
+    payment = await disputed(story, booking, buyer)
+    await story.call("POST", f"/api/v1/payments/{payment['paymentId']}/refund", 409, headers=story.stack.admin)
     assert (await story.booking(booking["bookingId"], buyer))["status"] == "confirmed"
 
 
@@ -134,23 +128,17 @@ async def test_who_cancels_while_his_bank_disputes_the_payment_gets_his_money_on
     show = await story.showtime()
     buyer = await story.guest()
     booking = await story.hold(show["showtimeId"], ["C4"], buyer)
-    intent = await story.prepare(booking, buyer)
-    await story.pay(intent, "pm_card_createDispute")
-    await story.becomes(booking, "confirmed", buyer)
-    path = f"/api/v1/payments/{intent['paymentId']}"
-
-    async def payment() -> Json:
-        return await story.call("GET", path, headers=story.stack.admin)
-
-    dispute_id = (await eventually(payment, until=lambda it: it["disputes"]))["disputes"][0]["disputeId"]
+    disputes = (await disputed(story, booking, buyer))["disputes"]
     await story.call("PUT", f"/api/v1/bookings/{booking['bookingId']}/cancel", headers=buyer)
-    await eventually(payment, until=lambda it: [each["status"] for each in it["refunds"]] == ["waiting"])
+    await eventually(
+        lambda: story.payment(booking), until=lambda it: [each["status"] for each in it["refunds"]] == ["waiting"]
+    )
     assert (await story.booking(booking["bookingId"], buyer))["status"] == "cancelled"
-    url = f"{story.stack.info['sandboxUrl']}/v1/disputes/{dispute_id}/close"
+    url = f"{story.stack.info['sandboxUrl']}/v1/disputes/{disputes[0]['disputeId']}/close"
     closed = await story.client.post(url, headers={"Authorization": "Bearer sk_test_journey"})
     assert closed.status_code == 200, closed.text
     await story.becomes(booking, "refunded", buyer)
-    assert [each["byDispute"] for each in (await payment())["refunds"]] == [True]
+    assert [each["byDispute"] for each in (await story.payment(booking))["refunds"]] == [True]
 
 
 async def test_a_cancelled_booking_is_refunded_and_its_seats_are_free_again(story: Story) -> None:
