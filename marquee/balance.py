@@ -158,7 +158,7 @@ def _outcome_faults(pair: Pair, booking: BookingMoney, payment: Payment) -> Iter
             yield f"Booking {booking.id} is confirmed, but its payment {payment.id} is {payment.status}"
         return
     parts = pair.parts()
-    if booking.status == "confirmed" and parts.tickets <= 0 and not parts.disputed:
+    if booking.worth and booking.status == "confirmed" and parts.tickets <= 0 and not parts.disputed:
         yield f"There is a ticket and all the money back for {names}"
     if parts.open > 0:
         lost = _sum(parts.open, payment.currency)
@@ -171,7 +171,8 @@ def _outcome_faults(pair: Pair, booking: BookingMoney, payment: Payment) -> Iter
     if booking.refunded != payment.refunded:
         there, here = _sum(payment.refunded, payment.currency), _sum(booking.refunded, payment.currency)
         yield f"{there} came back for {names}, but the booking says {here}"
-    if payment.refunded >= payment.amount and booking.status not in {"refunded", "confirmed"}:
+    # Seats that cost nothing are cancelled, or kept, with no money to come back for them.
+    if booking.worth and payment.refunded >= payment.amount and booking.status not in {"refunded", "confirmed"}:
         yield f"All the money came back for {names}, which is {booking.status}"
 
 

@@ -221,9 +221,9 @@ class Booking:
 
     @property
     def all_back(self) -> bool:
-        """Whether all that was to come back did."""
+        """Whether all that was to come back did. Where the seats that are left cost nothing, nothing was for them."""
         if self.refund is None:
-            return 0 < self.paid <= self.refunded
+            return self.amount > 0 and self.paid <= self.refunded
         return self.refunded >= int(self.refund["total"])
 
     @property

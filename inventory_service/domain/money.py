@@ -9,7 +9,9 @@ from messaging.events import BookingStatus
 
 @dataclass(frozen=True, slots=True)
 class BookingMoney:
-    """Amounts in minor units. `paid`: what its seats cost when it was paid, those that it gave up since included.
+    """Amounts in minor units. `paid`: what its seats cost when it was paid, those that it gave up since included;
+    `worth`: what those cost that are left.
+
     `waits_until`: a partner theatre is asked, and has so much time to answer.
 
     `asked`: what was asked back, by the refund's id. `kept`: of what was given back, what the venue's policy keeps.
@@ -18,6 +20,7 @@ class BookingMoney:
     id: str
     status: BookingStatus
     paid: int
+    worth: int
     currency: str
     payment_id: str | None
     asked: Mapping[str, int]

@@ -139,6 +139,7 @@ class Standing:
     """
 
     showtime_id: str
+    showtime_version: int
     status: str
     layout: LayoutKey
     entry: Hold | None

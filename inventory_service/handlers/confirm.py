@@ -117,7 +117,7 @@ async def _ask(
     asked = replace(partner, state="asked", deadline=now + inventory.settings.partner_answer)
     seat_ids = values.get("seatIds") or booking.seat_ids
     after = replace(booking, status="pending", version=booking.version + 1, seat_ids=seat_ids)
-    event = inventory.asking_event(after, asked, await inventory.showtime(booking.showtime_id))
+    event = inventory.asking_event(after, asked, await inventory.showtime_at(sight))
     values |= {"partner": partner_document(asked)}
     waiting = await inventory.bookings.become(booking, "pending", now, events=[event], **values)
     if waiting and sight.status != "open":  # called off between the mark and the booking

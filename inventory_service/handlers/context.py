@@ -115,8 +115,11 @@ class Inventory:
 
     async def current_showtime(self, showtime_id: str) -> ShowtimeState:
         """The showtime as its seat map follows it: what a process remembers may be older. Raises NotFound."""
-        seat_map = await self.seat_map(showtime_id)
-        state = await self.showtimes.get(showtime_id, at_least=seat_map.showtime_version)
+        return await self.showtime_at(await self.seat_map(showtime_id))
+
+    async def showtime_at(self, sight: SeatMap | Standing) -> ShowtimeState:
+        """The showtime as this reading of its seat map follows it, or newer. Raises NotFound."""
+        state = await self.showtimes.get(sight.showtime_id, at_least=sight.showtime_version)
         if state is None:
             raise NotFound("There is no such showtime")
         return state

@@ -120,6 +120,7 @@ def money_from(document: Document) -> BookingMoney:
         id=document["_id"],
         status=document["status"],
         paid=document["amount"] + sum(part["value"] for part in parts),
+        worth=document["amount"],
         currency=document["currency"],
         payment_id=document.get("paymentId"),
         asked=asked,

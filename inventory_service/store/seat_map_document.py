@@ -38,7 +38,7 @@ GLANCED = {
     "pausedUntil": 1,
 }
 # What `standing_from` needs besides the entries of bookings.
-STOOD = {"status": 1, "layout": 1, "turns": 1, "pausedUntil": 1}
+STOOD = {"showtimeVersion": 1, "status": 1, "layout": 1, "turns": 1, "pausedUntil": 1}
 
 
 def empty_map(showtime: ShowtimeState, event: Document, now: datetime) -> Document:
@@ -99,6 +99,7 @@ def glance_from(document: Document, blocks: tuple[Block, ...]) -> Glance:
 def standing_from(document: Document, entry: Hold | None) -> Standing:
     return Standing(
         showtime_id=document["_id"],
+        showtime_version=document["showtimeVersion"],
         status=document["status"],
         layout=layout_from(document),
         entry=entry,

@@ -11,7 +11,7 @@ from pymongo.errors import AutoReconnect
 from inventory_service.handlers.cancel import refunded
 from inventory_service.handlers.expire import sweep
 from inventory_service.handlers.follow_up import BOOKINGS_AT_ONCE, follow_up
-from messaging.events import RefundPolicy, RefundRule, ShowtimeState, VenueState
+from messaging.events import Pricing, RefundPolicy, RefundRule, ShowtimeState, VenueState
 from service_kit.errors import DomainError
 from service_kit.models import rfc3339
 from tests.component.inventory.crashes import dies_after
@@ -21,6 +21,7 @@ HALF_WITHIN_A_DAY = RefundPolicy(
     rules=[RefundRule(hours_before=24, percent=100), RefundRule(hours_before=2, percent=50)]
 )
 ONE_VIP, FEE = 2_500, 150
+FREE_BALCONY = Pricing(currency="EUR", tiers={"standard": 1_000, "vip": ONE_VIP, "balcony": 0})
 
 
 def with_policy(stage: Stage, policy: RefundPolicy, **changes: Any) -> dict[str, Any]:
@@ -252,6 +253,34 @@ async def test_part_after_part_and_then_the_rest_pay_back_what_was_paid(stage: S
     assert (await stage.document(booking_id))["status"] == "cancelled"
     await refunded(stage.inventory, booking_id, 4_450)
     assert (await stage.document(booking_id))["status"] == "refunded"
+    await stage.sound()
+
+
+async def test_who_gives_the_paid_seat_back_keeps_the_one_that_cost_nothing(stage: Stage) -> None:
+    showtime, ann = await opened(stage, pricing=FREE_BALCONY), stage.buyer()
+    booking_id, _ = await stage.bought(showtime, "A1", "E1", buyer=ann)
+    assert (await cancel(ann, booking_id, seatIds=["A1"])).status_code == 200
+    assert await asked(stage, booking_id) == [ONE_VIP]
+    await refunded(stage.inventory, booking_id, ONE_VIP)
+    body = (await ann.get(f"/bookings/{booking_id}")).json()
+    assert (body["status"], body["seatIds"], body["finalAmount"]) == ("confirmed", ["E1"], 0)
+    assert await stage.taken(showtime) == {"E1": "booked"}
+    await stage.sound()
+
+
+@pytest.mark.parametrize("money_first", [True, False], ids=["money first", "seat first"])
+async def test_the_seat_that_cost_nothing_can_be_given_back_too(stage: Stage, money_first: bool) -> None:
+    showtime, ann = await opened(stage, pricing=FREE_BALCONY), stage.buyer()
+    booking_id, _ = await stage.bought(showtime, "A1", "E1", buyer=ann)
+    await cancel(ann, booking_id, seatIds=["A1"])
+    if money_first:
+        await refunded(stage.inventory, booking_id, ONE_VIP)
+    assert (await cancel(ann, booking_id)).status_code == 200
+    if not money_first:
+        await refunded(stage.inventory, booking_id, ONE_VIP)
+    assert (await stage.document(booking_id))["status"] == "cancelled"
+    assert await asked(stage, booking_id) == [ONE_VIP]
+    assert await stage.taken(showtime) == {}
     await stage.sound()
 
 

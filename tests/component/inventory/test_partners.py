@@ -232,6 +232,18 @@ async def test_the_theatre_hears_of_a_move_of_what_it_was_asked_for(stage: Stage
     assert datetime.fromisoformat(event["data"]["movedTo"]) == later.starts_at
 
 
+async def test_the_theatre_is_asked_for_the_show_at_its_new_time_whatever_a_process_remembers(stage: Stage) -> None:
+    showtime = await opened(stage)
+    booking_id = await stage.hold(showtime, "A1", "A2")
+    payment_id = await stage.prepared(booking_id)
+    await stage.inventory.showtime(showtime.showtime_id)
+    later = showtime.model_copy(update={"version": 2, "starts_at": showtime.starts_at + timedelta(days=1)})
+    await stage.tell("ShowtimeUpdated", later)
+    await stage.settle(booking_id, payment_id)
+    (request,) = await stage.events(booking_id, "PartnerConfirmationRequested")
+    assert datetime.fromisoformat(request["data"]["startsAt"]) == later.starts_at
+
+
 async def test_the_theatre_is_told_only_of_bookings_it_was_asked_for(stage: Stage) -> None:
     showtime = await opened(stage)
     booking_id = await stage.hold(showtime, "A1")

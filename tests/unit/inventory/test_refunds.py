@@ -79,6 +79,10 @@ def test_money_back_for_parts_does_not_end_a_booking() -> None:
     assert replace(booking, refunded=3_000).money_back
 
 
+def test_money_back_for_parts_does_not_take_the_seats_that_cost_nothing() -> None:
+    assert not replace(PENDING, amount=0, parts=[part(2_000, 2_000)], refunded=2_000).money_back
+
+
 def test_a_booking_is_paid_back_once_all_that_was_asked_for_is_there() -> None:
     refund = {"amount": 300, "total": 800}
     booking = replace(PENDING, amount=1_000, parts=[part(500, 500)], refund=refund)

@@ -24,7 +24,7 @@ PAYMENT = Payment(
     updated_at=LONG_AGO,
     due_at=None,
 )
-BOOKING = BookingMoney("booking", "confirmed", 1_000, "EUR", "payment", {}, 0, 0, LONG_AGO, LONG_AGO)
+BOOKING = BookingMoney("booking", "confirmed", 1_000, 1_000, "EUR", "payment", {}, 0, 0, LONG_AGO, LONG_AGO)
 
 
 def faults(booking: BookingMoney | None, payment: Payment | None = PAYMENT) -> list[str]:
@@ -45,6 +45,15 @@ def test_a_theatre_that_is_asked_has_its_time_to_answer() -> None:
     asked = replace(BOOKING, status="pending", waits_until=NOW - timedelta(seconds=30))
     assert faults(asked) == []
     assert faults(replace(asked, waits_until=NOW - timedelta(minutes=3))) != []
+
+
+def test_who_gave_the_paid_seats_back_may_keep_or_cancel_those_that_cost_nothing() -> None:
+    payment = replace(PAYMENT, refunds=(Refund("r", 1_000, "cancelled", "succeeded", LONG_AGO, "re_1"),))
+    free = replace(BOOKING, worth=0, asked={"r": 1_000}, refunded=1_000)
+    assert faults(free, payment) == []
+    assert faults(replace(free, status="cancelled"), payment) == []
+    assert "a ticket and all the money back" in faults(replace(free, worth=1_000), payment)[0]
+    assert "which is cancelled" in faults(replace(free, worth=1_000, status="cancelled"), payment)[0]
 
 
 def test_what_the_policy_keeps_is_not_lost() -> None:
