@@ -1,17 +1,16 @@
 """Whom we call: hosts of the allow-list alone, and only where their names lead to where they should.
 
-A name is looked up once for each call and the connection is made to that very address: a name that leads elsewhere the
-next moment gains nothing.
+A name is looked up once for each call, and the connection is made to one of those very addresses.
 """
 
-import ipaddress
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from ipaddress import ip_address
 from urllib.parse import unquote, urlsplit
 
 from service_kit.errors import Invalid
-from service_kit.public_addresses import is_public
+from service_kit.public_addresses import Address, is_public
 from service_kit.resolving import Resolve
 
 PORTS = {"https": 443, "http": 80}
@@ -29,23 +28,11 @@ class HostNotAllowed(Invalid):
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """An address to connect to; `host` is what the server is called, there and in its certificate."""
+    """What to ask for, and the addresses where its host is now; `path` is that of the URL."""
 
-    scheme: str
-    host: str
-    port: int
-    address: str
+    url: str
     path: str
-
-    @property
-    def url(self) -> str:
-        address = f"[{self.address}]" if ":" in self.address else self.address
-        return f"{self.scheme}://{address}:{self.port}{self.path}"
-
-    @property
-    def authority(self) -> str:
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return host if self.port == PORTS[self.scheme] else f"{host}:{self.port}"
+    addresses: Sequence[Address]
 
 
 class Hosts:
@@ -77,12 +64,13 @@ class Hosts:
     async def find(self, url: str, path: str, resolve: Resolve) -> Place:
         """Where `path` below `url` is now. Raises HostNotAllowed, and OSError for a name that leads nowhere."""
         scheme, host, port, base = self.require(url)
-        addresses = await resolve(host)
+        addresses = [ip_address(address) for address in await resolve(host)]
         if (host, port) not in self._private:
             for address in addresses:
-                if not is_public(ipaddress.ip_address(address)):
+                if not is_public(address):
                     raise HostNotAllowed(f"{host} leads to {address}, which is not a public address")
-        return Place(scheme, host, port, addresses[0], base + path)
+        named = f"[{host}]" if ":" in host else host
+        return Place(f"{scheme}://{named}:{port}{base}{path}", base + path, addresses)
 
 
 def _with_port(host: str) -> tuple[str, int]:

@@ -1,16 +1,13 @@
-"""The HTTP adapter: one signed question to a theatre and its signed answer, in bounded time and size.
-
-There are no redirects, and no connection is used twice: it was made to an address that was looked up for one call.
-"""
+"""The HTTP adapter: one signed question to a theatre and its signed answer, in bounded time and size, no redirects."""
 
 import asyncio
 import ssl
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from http.cookiejar import CookieJar, DefaultCookiePolicy
 
-import httpx2
+import aiohttp
+from yarl import URL
 
 from partners_service.domain.protocol import (
     LARGEST_ANSWER,
@@ -34,6 +31,7 @@ from partners_service.domain.signing import (
 )
 from partners_service.hosts import HostNotAllowed, Hosts
 from service_kit.clock import Clock
+from service_kit.pinned import pinned_session
 from service_kit.resolving import Resolve, system_resolver
 
 
@@ -62,8 +60,8 @@ class _Said:
 
 
 class Theatres:
-    def __init__(self, client: httpx2.AsyncClient, hosts: Hosts, resolve: Resolve, clock: Clock) -> None:
-        self._client = client
+    def __init__(self, tls: ssl.SSLContext, hosts: Hosts, resolve: Resolve, clock: Clock) -> None:
+        self._tls = tls
         self._hosts = hosts
         self._resolve = resolve
         self._clock = clock
@@ -95,13 +93,12 @@ class Theatres:
             raise Unheard(f"it did not answer within {line.timeout_seconds:g} s") from error
         except HostNotAllowed as error:
             raise Unheard(error.detail) from error
-        except (httpx2.HTTPError, httpx2.InvalidURL, OSError, ssl.SSLError) as error:
+        except (aiohttp.ClientError, OSError, ValueError) as error:
             raise Unheard(f"it can't be reached: {type(error).__name__}") from error
 
     async def _exchange(self, line: Line, method: str, path: str, body: bytes) -> _Said:
         place = await self._hosts.find(line.url, path, self._resolve)
         headers = {
-            "Host": place.authority,
             "User-Agent": "Marquee",
             "Accept": "application/json",
             "Accept-Encoding": "identity",
@@ -110,15 +107,12 @@ class Theatres:
         }
         if body:
             headers["Content-Type"] = "application/json"
-        async with self._client.stream(
-            method,
-            place.url,
-            content=body,
-            headers=headers,
-            timeout=line.timeout_seconds,
-            extensions={"sni_hostname": place.host},
-        ) as answer:
-            status = answer.status_code
+        url = URL(place.url, encoded=True)  # as it was signed
+        async with (
+            pinned_session(place.addresses, self._tls) as session,
+            session.request(method, url, data=body or None, headers=headers, allow_redirects=False) as answer,
+        ):
+            status = answer.status
             if status not in {200, 409}:
                 raise Unheard(
                     "it redirects, which is not followed" if 300 <= status < 400 else f"it answered {status}", status
@@ -135,23 +129,17 @@ class Theatres:
         return int(self._clock.now().timestamp())
 
 
-async def _bounded(answer: httpx2.Response) -> bytes:
+async def _bounded(answer: aiohttp.ClientResponse) -> bytes:
     body = b""
-    async for chunk in answer.aiter_raw():
+    async for chunk in answer.content.iter_any():
         body += chunk
         if len(body) > LARGEST_ANSWER:
-            raise Unheard(f"its answer is larger than {LARGEST_ANSWER} bytes", answer.status_code)
+            raise Unheard(f"its answer is larger than {LARGEST_ANSWER} bytes", answer.status)
     return body
 
 
 @asynccontextmanager
 async def open_theatres(hosts: Hosts, clock: Clock) -> AsyncIterator[Theatres]:
-    limits = httpx2.Limits(max_keepalive_connections=0)
-    # Nothing of the environment, such as a proxy, may lead a call to where it was not looked up.
-    # No cookie is kept: theatres behind one address would get each other's.
-    cookies = CookieJar(DefaultCookiePolicy(allowed_domains=()))
-    async with (
-        httpx2.AsyncClient(follow_redirects=False, trust_env=False, limits=limits, cookies=cookies) as client,
-        system_resolver() as resolve,
-    ):
-        yield Theatres(client, hosts, resolve, clock)
+    tls = ssl.create_default_context()
+    async with system_resolver() as resolve:
+        yield Theatres(tls, hosts, resolve, clock)

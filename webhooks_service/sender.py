@@ -1,20 +1,18 @@
 """Sends one request to a URL that a stranger chose.
 
-The host is resolved here, every address is checked, and the connection goes to one of those very addresses: whatever
-the name points to a moment later is never asked. No redirect is followed, no proxy of the environment used, no cookie
-kept, and of an answer only the beginning is read.
+The host is resolved here, every address is checked, and the connection goes to one of those very addresses. No redirect
+is followed, and of an answer only the beginning is read.
 """
 
 import asyncio
-import socket
 import ssl
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import aiohttp
-from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
+from service_kit.pinned import pinned_session
 from service_kit.public_addresses import Address
 from service_kit.resolving import Resolve
 from webhooks_service.domain.targets import Rules, Target, TargetRefused, parse_address
@@ -55,7 +53,7 @@ class Sender:
             async with asyncio.timeout(ANSWER_SECONDS) as patience:
                 target, addresses = await self._find(url)
                 async with (
-                    self._session(addresses) as session,
+                    pinned_session(addresses, self._tls) as session,
                     session.post(
                         URL(target.url, encoded=True), data=body, headers=headers, allow_redirects=False
                     ) as response,
@@ -83,18 +81,6 @@ class Sender:
         except (OSError, UnicodeError) as error:
             raise TargetRefused("The host can't be resolved") from error
 
-    def _session(self, addresses: Sequence[Address]) -> aiohttp.ClientSession:
-        connector = aiohttp.TCPConnector(
-            resolver=_Pinned(addresses), use_dns_cache=False, force_close=True, ssl=self._tls, limit=1
-        )
-        return aiohttp.ClientSession(
-            connector=connector,
-            cookie_jar=aiohttp.DummyCookieJar(),
-            trust_env=False,
-            auto_decompress=False,
-            timeout=aiohttp.ClientTimeout(total=None),
-        )
-
 
 async def _beginning(content: aiohttp.StreamReader) -> bytes:
     """The first bytes of a body. That it ends badly or never doesn't matter: the status was the answer."""
@@ -111,28 +97,3 @@ async def _beginning(content: aiohttp.StreamReader) -> bytes:
 def _storable(text: str) -> str:
     """What a receiver sent may be part of an error, and need not be text."""
     return text[:LONGEST_ERROR].encode("utf-8", "replace").decode()
-
-
-class _Pinned(AbstractResolver):
-    """Answers with the addresses that were checked, whatever is asked."""
-
-    def __init__(self, addresses: Sequence[Address]) -> None:
-        self._addresses = addresses
-
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
-    ) -> list[ResolveResult]:
-        return [
-            ResolveResult(
-                hostname=host,
-                host=str(address),
-                port=port,
-                family=socket.AF_INET6 if address.version == 6 else socket.AF_INET,
-                proto=0,
-                flags=socket.AI_NUMERICHOST,
-            )
-            for address in self._addresses
-        ]
-
-    async def close(self) -> None:
-        """Nothing is open."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import ssl
 import threading
 from collections.abc import Callable
 from dataclasses import replace
@@ -21,7 +22,7 @@ from partners_service.handlers.asking import Asking
 from partners_service.handlers.partners import Directory
 from partners_service.hosts import HostNotAllowed, Hosts
 from partners_service.store.requests import Requests
-from partners_service.theatre import Line, Unheard, open_theatres
+from partners_service.theatre import Line, Theatres, Unheard, open_theatres
 from partners_service.vault import vault
 from service_kit.ids import new_id
 from service_kit.resolving import system_resolver
@@ -350,6 +351,23 @@ async def test_names_are_looked_up_in_threads_that_nothing_else_waits_for(
             await theatres.ask(line, claimed)
     (thread,) = threads
     assert thread.startswith("resolve")
+
+
+async def test_another_address_of_a_theatre_is_called_where_one_is_dead(desk: Desk) -> None:
+    async def both(_: str) -> list[str]:
+        return ["127.0.0.2", "127.0.0.1"]
+
+    partner = await desk.partner()
+    port = desk.theatre.address.rpartition(":")[2]
+    booking_id = await desk.ask(partner)
+    claimed = await desk.asking.requests.claim(desk.clock.now())
+    assert claimed is not None
+    hosts = Hosts((), (f"burg.example:{port}",))
+    theatres = Theatres(ssl.create_default_context(), hosts, both, desk.clock)
+    line = Line(f"http://burg.example:{port}", [partner["secret"]], 5, new_id())
+    status, answer = await theatres.ask(line, claimed)
+    assert (status, type(answer)) == (200, Confirmed)
+    assert await desk.theatre.status(booking_id) == "confirmed"
 
 
 async def test_a_cookie_of_one_theatre_is_sent_to_none(desk: Desk) -> None:
