@@ -20,6 +20,7 @@ up: setup
 
 # Most tests wait more than they compute. Each worker has engines of its own, and does whole files.
 test: setup
+	@scripts/stripe-mock
 	@$(PYTHON) -m pytest -n $(TEST_WORKERS) --dist loadfile $(TEST_ARGS)
 
 check: setup

@@ -1,6 +1,6 @@
-"""Our requests, checked against Stripe's own specification by stripe-mock, where that is installed.
+"""Our requests, checked against Stripe's own specification by stripe-mock, where that could be built.
 
-`go install github.com/stripe/stripe-mock@v0.203.0`, then MARQUEE_STRIPE_MOCK=…/stripe-mock (or have it on the PATH).
+`make test` builds it where there is Go (`scripts/stripe-mock`); MARQUEE_STRIPE_MOCK names another.
 """
 
 import asyncio
@@ -8,6 +8,7 @@ import os
 import shutil
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
+from pathlib import Path
 
 import httpx2
 import pytest
@@ -23,10 +24,9 @@ from tests.support import eventually, free_port
 from tests.unit.payments.samples import payment
 
 NOW = datetime(2026, 11, 21, 20, tzinfo=UTC)
-PROGRAM = os.environ.get("MARQUEE_STRIPE_MOCK") or shutil.which("stripe-mock")
-pytestmark = pytest.mark.skipif(
-    PROGRAM is None, reason="no stripe-mock: build it with Go, and name it in MARQUEE_STRIPE_MOCK"
-)
+BUILT = Path(__file__).parents[3] / ".engines/stripe-mock/stripe-mock"
+PROGRAM = os.environ.get("MARQUEE_STRIPE_MOCK") or shutil.which(BUILT) or shutil.which("stripe-mock")
+pytestmark = pytest.mark.skipif(PROGRAM is None, reason="no stripe-mock: `make test` builds it where there is Go")
 
 
 @pytest.fixture(scope="module")
