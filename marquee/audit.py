@@ -17,7 +17,7 @@ from marquee.balance import Balance, Pair, Patience, faults_of
 from messaging import queues
 from messaging.topology import Topology
 from payment_service.audit import Books, charge_faults
-from payment_service.domain import Payment
+from payment_service.domain.payment import Payment
 from service_kit.clock import Clock, SystemClock
 from service_kit.money import decimal_text
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from inventory_service.domain.money import BookingMoney
-from payment_service.domain import Payment
+from payment_service.domain.payment import Payment
 from service_kit.money import decimal_text
 
 

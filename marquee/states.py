@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import TypeVar
 
 from inventory_service.domain import booking
-from payment_service import domain as payment
+from payment_service.domain import payment
 
 S = TypeVar("S", bound=str)
 HEAD = """# States of bookings and payments

@@ -11,12 +11,14 @@ from messaging.consumer import Consumer
 from messaging.outbox import Relay
 from messaging.publisher import Publisher
 from messaging.topology import Topology
-from payment_service import consumers, http, http_webhooks
+from payment_service import consumers
 from payment_service.config import Settings
-from payment_service.handlers import Payments
-from payment_service.store import Store
+from payment_service.handlers.payments import Payments
+from payment_service.handlers.webhooks import WebhookApplier, WebhookInbox
+from payment_service.http import ROUTERS
+from payment_service.store.events import WebhookEvents
+from payment_service.store.payments import Store
 from payment_service.stripe_provider import open_stripe
-from payment_service.webhooks import WebhookApplier, WebhookInbox
 from service_kit.app import open_kit, service_app
 from service_kit.clock import Clock, SystemClock
 from service_kit.mongo import Database, open_database, ping
@@ -43,18 +45,17 @@ def create_app(settings: Settings, clock: Clock | None = None) -> FastAPI:
                 clock=clock,
             ) as kit,
         ):
-            store = Store(database)
+            store, events = Store(database), WebhookEvents(database)
             await store.prepare()
+            await events.prepare()
             app.state.kit = kit
             app.state.payments = Payments(store, provider, clock, settings.reconcile_after)
-            app.state.webhooks = WebhookInbox(store, provider, clock)
+            app.state.webhooks = WebhookInbox(events, provider, clock)
             yield
 
     app = service_app(name="payments", title="Marquee payments", lifespan=lifespan, max_body=LARGEST_BODY)
-    # First: its paths would be taken for payment ids.
-    app.include_router(http_webhooks.router)
-    app.include_router(http_webhooks.admin_router)
-    app.include_router(http.router)
+    for router in ROUTERS:
+        app.include_router(router)
     return app
 
 
@@ -81,11 +82,12 @@ async def working(
     async with AsyncExitStack() as stack:
         stack.push_async_callback(publisher.close)
         provider = await stack.enter_async_context(open_stripe(settings))
-        store = Store(database)
+        store, events = Store(database), WebhookEvents(database)
         await store.prepare()
+        await events.prepare()
         payments = Payments(store, provider, clock, settings.reconcile_after)
         attend = asyncio.Event()
-        applier = WebhookApplier(store, provider, payments, clock, attend, hints=settings.webhooks_are_hints)
+        applier = WebhookApplier(events, provider, payments, clock, attend, hints=settings.webhooks_are_hints)
         await stack.enter_async_context(Relay([store.payments], publisher).running())
         await stack.enter_async_context(background("webhooks", applier.run))
         await stack.enter_async_context(background("webhooks:watch", applier.watch))

@@ -6,9 +6,11 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 
 from payment_service.config import Settings
-from payment_service.domain import Charge, Payment
+from payment_service.domain.payment import Payment
+from payment_service.domain.reports import Charge
 from payment_service.provider import Provider
-from payment_service.store import Store
+from payment_service.store.events import WebhookEvents
+from payment_service.store.payments import Store
 from payment_service.stripe_provider import open_stripe
 from service_kit.clock import Clock, SystemClock
 from service_kit.money import decimal_text
@@ -21,16 +23,18 @@ MOST_TOLD = 100
 @asynccontextmanager
 async def open_books(settings: Settings, clock: Clock | None = None) -> AsyncIterator["Books"]:
     async with open_database(settings, "payments") as database, open_stripe(settings) as provider:
-        store = Store(database)
+        store, events = Store(database), WebhookEvents(database)
         await store.prepare()
-        yield Books(store, provider, clock or SystemClock())
+        await events.prepare()
+        yield Books(store, events, provider, clock or SystemClock())
 
 
 class Books:
     """Payments to be read in the order of their bookings; and the gateway's charges to be compared with them."""
 
-    def __init__(self, store: Store, provider: Provider, clock: Clock) -> None:
+    def __init__(self, store: Store, events: WebhookEvents, provider: Provider, clock: Clock) -> None:
         self._store = store
+        self._events = events
         self._provider = provider
         self._clock = clock
 
@@ -47,7 +51,7 @@ class Books:
 
     async def unapplied(self, waiting: timedelta) -> list[str]:
         """A sentence for each webhook event that failed, or has waited for longer than that."""
-        events = await self._store.unapplied_events(self._clock.now() - waiting, MOST_TOLD)
+        events = await self._events.unapplied(self._clock.now() - waiting, MOST_TOLD)
         return [f"Webhook event {id_} ({type_}) is not applied: {error or 'it waits'}" for id_, type_, error in events]
 
     async def charges(self) -> AsyncIterator[list[Charge]]:

@@ -8,8 +8,8 @@ from prometheus_client import Gauge
 from messaging.consumer import Subscription
 from messaging.envelope import Event
 from messaging.events import BookingState, RefundRequest
-from payment_service.handlers import Payments
-from payment_service.store import Store
+from payment_service.handlers.payments import Payments
+from payment_service.store.payments import Store
 from service_kit.clock import Clock
 from service_kit.tasks import woken
 

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from payment_service.disputes import DisputeReport
-from payment_service.domain import Charge, IntentReport, Payment, Refund, RefundReport, Report, WebhookEvent
+from payment_service.domain.disputes import DisputeReport
+from payment_service.domain.payment import Payment, Refund
+from payment_service.domain.reports import Charge, IntentReport, RefundReport, Report, WebhookEvent
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,10 @@ import stripe
 from pydantic import SecretStr
 
 from payment_service.config import Settings
-from payment_service.disputes import DisputeReport
-from payment_service.domain import Charge, IntentReport, Payment, Refund, RefundReport, Report, WebhookEvent
-from payment_service.errors import GatewayRefused, RefundRefused
+from payment_service.domain.disputes import DisputeReport
+from payment_service.domain.errors import GatewayRefused, RefundRefused
+from payment_service.domain.payment import Payment, Refund
+from payment_service.domain.reports import Charge, IntentReport, RefundReport, Report, WebhookEvent
 from payment_service.provider import Intent
 from payment_service.stripe_webhook import (
     charge_of,

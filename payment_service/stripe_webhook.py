@@ -7,8 +7,9 @@ from typing import Annotated, Any
 import stripe
 from pydantic import BaseModel, BeforeValidator, Field, SecretStr, ValidationError
 
-from payment_service.disputes import DisputeReport, DisputeStatus, Funds
-from payment_service.domain import (
+from payment_service.domain.disputes import DisputeReport, DisputeStatus, Funds
+from payment_service.domain.errors import BadWebhook
+from payment_service.domain.reports import (
     Charge,
     ChargeReport,
     IntentReport,
@@ -18,7 +19,6 @@ from payment_service.domain import (
     Report,
     WebhookEvent,
 )
-from payment_service.errors import BadWebhook
 from service_kit.models import MOST_MINOR
 
 OLDEST_SECONDS = 300

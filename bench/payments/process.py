@@ -16,7 +16,7 @@ from inventory_service.config import Settings as InventorySettings
 from marquee.gateway import create_gateway
 from payment_service import app as payments
 from payment_service.config import Settings as PaymentSettings
-from payment_service.http_webhooks import Received
+from payment_service.http.webhooks import Received
 from service_kit.runtime import run_api, run_worker
 from service_kit.settings import KitSettings
 

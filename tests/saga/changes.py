@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from inventory_service.domain.booking import TRANSITIONS as OF_BOOKINGS
-from payment_service.domain import TRANSITIONS as OF_PAYMENTS
+from payment_service.domain.payment import TRANSITIONS as OF_PAYMENTS
 from service_kit.mongo import Database
 
 Json = dict[str, Any]

@@ -25,10 +25,10 @@ from messaging.publisher import Publisher
 from messaging.topology import Topology
 from payment_service import app as payments_app
 from payment_service.config import Settings as PaymentSettings
-from payment_service.handlers import Payments
+from payment_service.handlers.payments import Payments
 from payment_service.sandbox.app import create_app as create_sandbox
 from payment_service.sandbox.config import Settings as SandboxSettings
-from payment_service.store import Store
+from payment_service.store.payments import Store
 from payment_service.stripe_provider import open_stripe
 from service_kit.clock import SystemClock
 from service_kit.mongo import Database, open_database

@@ -18,8 +18,8 @@ from inventory_service.handlers.reserve import Reserve, reserve
 from inventory_service.handlers.showtimes import follow_showtimes
 from messaging.envelope import Event, new_event
 from messaging.events import Pricing, ShowtimeState
-from payment_service.handlers import Order, Payments
-from payment_service.store import Store
+from payment_service.handlers.payments import Order, Payments
+from payment_service.store.payments import Store
 from service_kit.errors import DomainError
 from service_kit.ids import new_id
 from tests.component.inventory.crashes import Killed, mortal

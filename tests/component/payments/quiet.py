@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from payment_service.domain import Payment
-from payment_service.handlers import ATTENDING, Order, Payments
+from payment_service.domain.payment import Payment
+from payment_service.handlers.payments import ATTENDING, Order, Payments
 from payment_service.provider import Provider
-from payment_service.store import Store
+from payment_service.store.payments import Store
 from payment_service.stripe_provider import open_stripe
 from service_kit.clock import ManualClock
 from service_kit.ids import new_id

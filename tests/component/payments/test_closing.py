@@ -8,9 +8,9 @@ import pytest
 
 from messaging.envelope import new_event
 from messaging.events import BookingState, BookingStatus
-from payment_service.domain import Payment
-from payment_service.errors import PaymentClosed
-from payment_service.handlers import Order, Payments
+from payment_service.domain.errors import PaymentClosed
+from payment_service.domain.payment import Payment
+from payment_service.handlers.payments import Order, Payments
 from service_kit.clock import SystemClock
 from service_kit.ids import new_id
 from tests.component.payments.conftest import House, Json

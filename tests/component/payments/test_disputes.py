@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import stripe
 
-from payment_service.handlers import Order
+from payment_service.handlers.payments import Order
 from service_kit.ids import new_id
 from tests.component.payments.conftest import House, Json
 from tests.component.payments.quiet import Quiet

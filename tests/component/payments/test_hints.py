@@ -10,9 +10,11 @@ import pytest
 
 from messaging.topology import Topology
 from payment_service.app import worker
-from payment_service.domain import Payment, WebhookEvent
-from payment_service.handlers import Order, Payments
-from payment_service.store import Store
+from payment_service.domain.payment import Payment
+from payment_service.domain.reports import WebhookEvent
+from payment_service.handlers.payments import Order, Payments
+from payment_service.store.events import WebhookEvents
+from payment_service.store.payments import Store
 from payment_service.stripe_provider import open_stripe
 from service_kit.clock import SystemClock
 from service_kit.ids import new_id
@@ -29,6 +31,7 @@ class Doubting:
 
     house: House
     store: Store
+    inbox: WebhookEvents
     payments: Payments
     events: Any
 
@@ -44,7 +47,7 @@ class Doubting:
         """A webhook whose signature was good, once the worker has dealt with it."""
         body = event(type_, thing)
         event_id = json.loads(body)["id"]
-        assert await self.store.keep_event(WebhookEvent(event_id, type_, body.decode()), SystemClock().now())
+        assert await self.inbox.keep(WebhookEvent(event_id, type_, body.decode()), SystemClock().now())
         stored: Json = await eventually(
             lambda: self.events.find_one({"_id": event_id}), until=lambda it: it["state"] != "received", seconds=20
         )
@@ -74,7 +77,7 @@ async def whole(whole_house: House) -> AsyncIterator[Doubting]:
     ):
         store = Store(database)
         payments = Payments(store, provider, SystemClock(), settings.reconcile_after)
-        yield Doubting(whole_house, store, payments, database["webhook_events"])
+        yield Doubting(whole_house, store, WebhookEvents(database), payments, database["webhook_events"])
         await database.client.drop_database(database.name)
 
 

@@ -3,7 +3,7 @@
 from prometheus_client import REGISTRY
 
 from payment_service.consumers import gauges
-from payment_service.store import Store
+from payment_service.store.payments import Store
 from service_kit.clock import SystemClock
 from tests.component.payments.conftest import House
 from tests.component.payments.quiet import Quiet

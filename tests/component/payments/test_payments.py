@@ -8,8 +8,8 @@ import httpx2
 import pytest
 
 from payment_service.app import create_app
-from payment_service.handlers import Order, Payments
-from payment_service.store import Store
+from payment_service.handlers.payments import Order, Payments
+from payment_service.store.payments import Store
 from payment_service.stripe_provider import open_stripe
 from service_kit.clock import SystemClock
 from service_kit.ids import new_id

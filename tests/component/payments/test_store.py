@@ -6,8 +6,10 @@ from datetime import timedelta
 
 import pytest
 
-from payment_service.domain import Change, IntentReport, WebhookEvent
-from payment_service.store import Store
+from payment_service.domain.payment import Change
+from payment_service.domain.reports import IntentReport, WebhookEvent
+from payment_service.store.events import WebhookEvents
+from payment_service.store.payments import Store
 from service_kit.clock import ManualClock
 from service_kit.ids import new_id
 from service_kit.mongo import open_database
@@ -31,33 +33,46 @@ async def store(house: House) -> AsyncIterator[Store]:
         yield store
 
 
-async def test_an_event_is_claimed_by_one_worker_until_the_claim_lapses(store: Store, clock: ManualClock) -> None:
-    assert await store.keep_event(WebhookEvent("evt_1", "x", "{}"), clock.now())
-    (first,) = await store.claim_events(clock.now(), LEASE, 10)
-    assert await store.claim_events(clock.now(), LEASE, 10) == []
+@pytest.fixture
+async def events(house: House) -> AsyncIterator[WebhookEvents]:
+    """The same of webhook events."""
+    async with open_database(house.settings, f"claims_{new_id()[-8:]}") as database:
+        events = WebhookEvents(database)
+        await events.prepare()
+        yield events
+
+
+async def test_an_event_is_claimed_by_one_worker_until_the_claim_lapses(
+    events: WebhookEvents, clock: ManualClock
+) -> None:
+    assert await events.keep(WebhookEvent("evt_1", "x", "{}"), clock.now())
+    (first,) = await events.claim(clock.now(), LEASE, 10)
+    assert await events.claim(clock.now(), LEASE, 10) == []
     clock.advance(LEASE)
-    (second,) = await store.claim_events(clock.now(), LEASE, 10)
+    (second,) = await events.claim(clock.now(), LEASE, 10)
     assert (second.event, second.tries) == (first.event, 2)
 
 
-async def test_a_worker_thought_dead_can_not_undo_what_its_successor_did(store: Store, clock: ManualClock) -> None:
-    await store.keep_event(WebhookEvent("evt_1", "x", "{}"), clock.now())
-    (dead,) = await store.claim_events(clock.now(), LEASE, 10)
+async def test_a_worker_thought_dead_can_not_undo_what_its_successor_did(
+    events: WebhookEvents, clock: ManualClock
+) -> None:
+    await events.keep(WebhookEvent("evt_1", "x", "{}"), clock.now())
+    (dead,) = await events.claim(clock.now(), LEASE, 10)
     clock.advance(LEASE)
-    (alive,) = await store.claim_events(clock.now(), LEASE, 10)
-    await store.finish_event(alive, "applied", clock.now())
-    await store.retry_event(dead, clock.now(), "late")
-    assert await store.claim_events(clock.now() + LEASE, LEASE, 10) == []
+    (alive,) = await events.claim(clock.now(), LEASE, 10)
+    await events.finish(alive, "applied", clock.now())
+    await events.retry(dead, clock.now(), "late")
+    assert await events.claim(clock.now() + LEASE, LEASE, 10) == []
 
 
 async def test_workers_that_claim_at_once_share_the_events_and_none_goes_to_two(
-    store: Store, clock: ManualClock
+    events: WebhookEvents, clock: ManualClock
 ) -> None:
     ids = [f"evt_{number}" for number in range(40)]
-    kept = await asyncio.gather(*(store.keep_event(WebhookEvent(id_, "x", "{}"), clock.now()) for id_ in ids * 2))
+    kept = await asyncio.gather(*(events.keep(WebhookEvent(id_, "x", "{}"), clock.now()) for id_ in ids * 2))
     assert sum(kept) == len(ids)
-    claims = await asyncio.gather(*(store.claim_events(clock.now(), LEASE, 15) for _ in range(8)))
-    claims += [await store.claim_events(clock.now(), LEASE, 40)]
+    claims = await asyncio.gather(*(events.claim(clock.now(), LEASE, 15) for _ in range(8)))
+    claims += [await events.claim(clock.now(), LEASE, 40)]
     assert sorted(claimed.event.id for each in claims for claimed in each) == sorted(ids)
 
 

@@ -17,7 +17,7 @@ from pydantic import SecretStr
 
 from marquee.supervisor import tie_to_parent
 from payment_service.config import Settings
-from payment_service.domain import Refund
+from payment_service.domain.payment import Refund
 from payment_service.stripe_provider import StripeProvider, open_stripe
 from tests.component.payments.conftest import API_KEY, official_sdk
 from tests.support import eventually, free_port

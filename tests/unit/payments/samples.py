@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from payment_service.domain import Payment
+from payment_service.domain.payment import Payment
 from service_kit.ids import new_id
 
 

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from payment_service.domain import TRANSITIONS, Change, Payment, WebhookEvent
+from payment_service.domain.payment import TRANSITIONS, Change, Payment
+from payment_service.domain.reports import WebhookEvent
 from payment_service.stripe_webhook import DISPUTE_TYPES, OUTCOMES, REFUND_TYPES, refund_report, report_of
 from tests.unit.payments.samples import payment
 

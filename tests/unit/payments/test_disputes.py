@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from payment_service.disputes import ENDED, STATUSES, DisputeReport, DisputeStatus, Funds
-from payment_service.domain import Payment, RefundReport
-from payment_service.errors import AmountDiffers, MoneyDisputed, NotRefundable, RefundTooLarge
+from payment_service.domain.disputes import ENDED, STATUSES, DisputeReport, DisputeStatus, Funds
+from payment_service.domain.errors import AmountDiffers, MoneyDisputed, NotRefundable, RefundTooLarge
+from payment_service.domain.payment import Payment
+from payment_service.domain.reports import RefundReport
 from tests.unit.payments.samples import payment
 
 NOW = datetime(2026, 11, 21, 20, tzinfo=UTC)

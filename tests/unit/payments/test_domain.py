@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from payment_service.domain import TRANSITIONS, ChargeReport, IntentReport, Payment, RefundReport, Report, Status
-from payment_service.errors import AmountDiffers, NotRefundable, RefundDiffers, RefundReturned, RefundTooLarge
+from payment_service.domain.errors import AmountDiffers, NotRefundable, RefundDiffers, RefundReturned, RefundTooLarge
+from payment_service.domain.payment import TRANSITIONS, Payment, Status
+from payment_service.domain.reports import ChargeReport, IntentReport, RefundReport, Report
 from service_kit.errors import Invalid
 from tests.unit.payments.samples import payment
 

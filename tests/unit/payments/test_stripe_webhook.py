@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from payment_service.disputes import DisputeReport, Funds
-from payment_service.domain import ChargeReport, IntentReport, RefundReport, WebhookEvent
-from payment_service.errors import BadWebhook
+from payment_service.domain.disputes import DisputeReport, Funds
+from payment_service.domain.errors import BadWebhook
+from payment_service.domain.reports import ChargeReport, IntentReport, RefundReport, WebhookEvent
 from payment_service.sandbox.courier import signature
 from payment_service.stripe_webhook import (
     dispute_report,

@@ -5,10 +5,10 @@ from datetime import datetime, timedelta
 
 from prometheus_client import Counter
 
-from payment_service.errors import BadWebhook, NotReplayable, WebhookNotFound
-from payment_service.handlers import Payments
+from payment_service.domain.errors import BadWebhook, NotReplayable, WebhookNotFound
+from payment_service.handlers.payments import Payments
 from payment_service.provider import Provider
-from payment_service.store import ClaimedEvent, EventState, LeftState, Store, StoredEvent
+from payment_service.store.events import ClaimedEvent, EventState, LeftState, StoredEvent, WebhookEvents
 from service_kit.clock import Clock
 from service_kit.errors import DomainError
 from service_kit.logs import get_logger
@@ -30,8 +30,8 @@ APPLIED = Counter("marquee_webhooks_applied", "What became of stored webhook eve
 class WebhookInbox:
     """Takes webhooks in: `receive` returns once the event is stored, so that 200 means it can't be lost."""
 
-    def __init__(self, store: Store, provider: Provider, clock: Clock) -> None:
-        self._store = store
+    def __init__(self, events: WebhookEvents, provider: Provider, clock: Clock) -> None:
+        self._events = events
         self._provider = provider
         self._clock = clock
 
@@ -43,17 +43,17 @@ class WebhookInbox:
         except BadWebhook:
             RECEIVED.labels("refused").inc()
             raise
-        stored = await self._store.keep_event(event, now)
+        stored = await self._events.keep(event, now)
         RECEIVED.labels("stored" if stored else "repeated").inc()
 
     async def left(self, state: LeftState, after: tuple[datetime, str] | None, limit: int) -> list[StoredEvent]:
         """Events that failed or matched no payment, the latest first."""
-        return await self._store.events_left(state, after, limit)
+        return await self._events.left(state, after, limit)
 
     async def replay(self, event_id: str) -> StoredEvent:
         """Have such an event applied again, soon. Raises WebhookNotFound, NotReplayable."""
-        await self._store.replay_event(event_id, self._clock.now())
-        event = await self._store.event(event_id)
+        await self._events.replay(event_id, self._clock.now())
+        event = await self._events.get(event_id)
         if event is None:
             raise WebhookNotFound
         if event.state in {"applied", "ignored"}:
@@ -69,7 +69,7 @@ class WebhookApplier:
 
     def __init__(
         self,
-        store: Store,
+        events: WebhookEvents,
         provider: Provider,
         payments: Payments,
         clock: Clock,
@@ -77,7 +77,7 @@ class WebhookApplier:
         *,
         hints: bool = False,
     ) -> None:
-        self._store = store
+        self._events = events
         self._provider = provider
         self._payments = payments
         self._clock = clock
@@ -86,7 +86,7 @@ class WebhookApplier:
         self._wake = asyncio.Event()
 
     async def watch(self) -> None:
-        await self._store.watch_events(self._wake)
+        await self._events.watch(self._wake)
 
     async def run(self) -> None:
         """Woken by a change stream, polling as the truth."""
@@ -101,7 +101,7 @@ class WebhookApplier:
             while True:
                 self._wake.clear()
                 if room := AT_ONCE - len(busy):
-                    for claimed in await self._store.claim_events(self._clock.now(), CLAIM, room):
+                    for claimed in await self._events.claim(self._clock.now(), CLAIM, room):
                         task = group.create_task(self._apply(claimed))
                         busy.add(task)
                         task.add_done_callback(ended)
@@ -125,7 +125,7 @@ class WebhookApplier:
             await self._failed(claimed, error)
 
     async def _finish(self, claimed: ClaimedEvent, state: EventState, error: str = "") -> None:
-        await self._store.finish_event(claimed, state, self._clock.now(), error)
+        await self._events.finish(claimed, state, self._clock.now(), error)
         APPLIED.labels(state).inc()
 
     async def _failed(self, claimed: ClaimedEvent, error: Exception) -> None:
@@ -140,4 +140,4 @@ class WebhookApplier:
         APPLIED.labels("retried").inc()
         log.warning("webhook_retried", event_id=claimed.event.id, tries=claimed.tries, error=repr(error))
         pause = timedelta(seconds=min(2 ** min(claimed.tries, 10), LONGEST_PAUSE))
-        await self._store.retry_event(claimed, now + pause, repr(error)[:MOST_TOLD])
+        await self._events.retry(claimed, now + pause, repr(error)[:MOST_TOLD])

@@ -9,11 +9,12 @@ from prometheus_client import Counter
 
 from messaging.envelope import Event, new_event
 from messaging.events import DisputeState, PaymentState
-from payment_service.disputes import DisputeReport
-from payment_service.domain import Change, ChargeReport, IntentReport, Payment, Refund, RefundReport, Report
-from payment_service.errors import GatewayRefused, NotCancellable, PaymentClosed, PaymentNotFound, RefundRefused
+from payment_service.domain.disputes import DisputeReport
+from payment_service.domain.errors import GatewayRefused, NotCancellable, PaymentClosed, PaymentNotFound, RefundRefused
+from payment_service.domain.payment import Change, Payment, Refund
+from payment_service.domain.reports import ChargeReport, IntentReport, RefundReport, Report
 from payment_service.provider import Provider
-from payment_service.store import Store
+from payment_service.store.payments import Store
 from service_kit.auth import Principal
 from service_kit.clock import Clock
 from service_kit.errors import DomainError, Unavailable

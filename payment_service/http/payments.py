@@ -5,9 +5,10 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import Field
 
-from payment_service.disputes import Dispute, DisputeStatus
-from payment_service.domain import Payment, Refund, RefundStatus, Status
-from payment_service.handlers import Order, Payments
+from payment_service.domain.disputes import Dispute, DisputeStatus
+from payment_service.domain.payment import Payment, Refund, Status
+from payment_service.domain.reports import RefundStatus
+from payment_service.handlers.payments import Order, Payments
 from service_kit.auth import AdminOrService, Caller, Principal, ServiceOnly
 from service_kit.etags import answer_304, etag, not_modified
 from service_kit.idempotency import IdempotentRoute, resource_id

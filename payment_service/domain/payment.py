@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Literal, get_args
 
-from payment_service.disputes import ENDED, Dispute, DisputeReport, opened
-from payment_service.errors import (
+from payment_service.domain.disputes import ENDED, Dispute, DisputeReport, opened
+from payment_service.domain.errors import (
     AmountDiffers,
     MoneyDisputed,
     NotRefundable,
@@ -17,12 +17,16 @@ from payment_service.errors import (
     RefundReturned,
     RefundTooLarge,
 )
+from payment_service.domain.reports import (
+    ChargeReport,
+    IntentReport,
+    RefundReport,
+    RefundStatus,
+    Report,
+)
 from service_kit.errors import Invalid
 
 Status = Literal["pending", "completed", "failed", "cancelled", "refunded"]
-# `waiting`: it was asked for while the buyer's bank had the money, and is made, or done, once the dispute is over.
-RefundStatus = Literal["waiting", "pending", "succeeded", "failed"]
-Outcome = Literal["succeeded", "failed", "cancelled", "open"]
 Happening = Literal["PaymentRequested", "PaymentSucceeded", "PaymentFailed", "PaymentRefunded", "PaymentDisputed"]
 
 # Each with what leads there. `docs/states.md` is made of it.
@@ -40,64 +44,6 @@ TRANSITIONS: dict[Status, frozenset[Status]] = {
 }
 ATTENDED_AGAIN = timedelta(seconds=30)
 SELDOM = timedelta(hours=1)
-
-
-@dataclass(frozen=True, slots=True)
-class IntentReport:
-    """What the gateway says of an intent. `payment_id` is what we wrote into it; `amount` in our minor units."""
-
-    intent: str
-    outcome: Outcome
-    payment_id: str | None = None
-    failure: str | None = None
-    amount: int | None = None
-    currency: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class RefundReport:
-    """What the gateway says of one refund. `refund_id` is ours, absent where the refund was made at the gateway."""
-
-    intent: str
-    reference: str
-    amount: int
-    status: RefundStatus
-    refund_id: str | None = None
-    currency: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class ChargeReport:
-    """How much of a charge was refunded by then, in all."""
-
-    intent: str
-    refunded: int
-    currency: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Charge:
-    """Money that the gateway took, in our minor units; `refunded` has refunds under way in it."""
-
-    id: str
-    intent: str
-    amount: int
-    refunded: int
-    currency: str
-    created_at: datetime
-    payment_id: str | None = None
-
-
-Report = IntentReport | RefundReport | ChargeReport | DisputeReport
-
-
-@dataclass(frozen=True, slots=True)
-class WebhookEvent:
-    """A webhook whose signature is good. `body` is its JSON text."""
-
-    id: str
-    type: str
-    body: str
 
 
 @dataclass(frozen=True, slots=True)

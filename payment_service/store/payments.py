@@ -1,39 +1,31 @@
-"""Payments and webhook events in MongoDB: the only file that knows it.
+"""Payments in MongoDB, one document each.
 
 payments: `{_id, version, bookingId, …, refunds[], disputes[], dueAt, outbox[]}`; every change is one update on the
-version it was made from, with its events in it. webhook_events: `{_id: the gateway's event id, type, body, state,
-tries, dueAt}`. closed_bookings: `{_id: booking id, at}`, bookings that want no money any more.
+version it was made from, with its events in it. closed_bookings: `{_id: booking id, at}`, bookings
+that want no money any more.
 """
 
-import asyncio
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, fields
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any, Literal, get_args
+from typing import Any
 
 from pydantic.alias_generators import to_camel
 from pymongo import ASCENDING, DESCENDING, ReturnDocument, UpdateOne
 from pymongo.asynchronous.collection import AsyncCollection
-from pymongo.read_concern import ReadConcern
-from pymongo.write_concern import WriteConcern
 
 from messaging.envelope import Event
 from messaging.events import PaymentState
 from messaging.outbox import outbox_entry
-from payment_service.disputes import Dispute
-from payment_service.domain import Change, Charge, IntentReport, Payment, Refund, Report, WebhookEvent
-from service_kit.ids import new_id
+from payment_service.domain.disputes import Dispute
+from payment_service.domain.payment import Change, Payment, Refund
+from payment_service.domain.reports import Charge, IntentReport, Report
 from service_kit.lanes import Lane
 from service_kit.mongo import EVER, Database, Document, due, insert_new
 from service_kit.together import Readings, Updates
 
-EventState = Literal["received", "applied", "ignored", "unmatched", "failed"]
-# What people should see, and can have applied again.
-LeftState = Literal["failed", "unmatched"]
 PaymentEvents = Sequence[Event[PaymentState]]
-# Gateways repeat a webhook for days; after months its event is of no more use.
-EVENTS_KEPT = timedelta(days=90)
 # A hold lasts minutes: after days nobody opens a payment for its booking any more.
 CLOSED_KEPT = timedelta(days=7)
 # What a payment has lists of.
@@ -44,39 +36,13 @@ PART_NAMES = {kind: {field.name: to_camel(field.name) for field in fields(kind)}
 WIRE_NAMES = {field.name: "_id" if field.name == "id" else to_camel(field.name) for field in fields(Payment)}
 
 
-@dataclass(frozen=True, slots=True)
-class ClaimedEvent:
-    """A stored webhook event that this worker alone applies until its claim (`due_at`) lapses."""
-
-    event: WebhookEvent
-    tries: int
-    due_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class StoredEvent:
-    """A webhook event and what became of it; `error` says why it failed, or was put off."""
-
-    id: str
-    type: str
-    state: EventState
-    tries: int
-    error: str
-    received_at: datetime
-    finished_at: datetime | None
-
-
 class Store:
     def __init__(self, database: Database) -> None:
         self.payments: AsyncCollection[Document] = database["payments"]
-        self._events: AsyncCollection[Document] = database["webhook_events"]
         self._closed: AsyncCollection[Document] = database["closed_bookings"]
-        # Claims and marks on stored events: one that is lost in a failover only has an event applied again.
-        self._marks = self._events.with_options(write_concern=WriteConcern(w=1), read_concern=ReadConcern("local"))
         # Webhooks come by the hundred when sales do: what arrives together is read and written together.
         self._new: Lane[Document, bool] = Lane(partial(insert_new, self.payments), batch=BATCH, waiting=WAITING)
-        self._stored: Lane[Document, bool] = Lane(partial(insert_new, self._events), batch=BATCH, waiting=WAITING)
-        self._changes, self._finished = Updates(self.payments), Updates(self._marks)
+        self._changes = Updates(self.payments)
         self._referred = Readings(self.payments, {"outbox": 0}, _known, key="reference")
 
     async def prepare(self) -> None:
@@ -92,16 +58,7 @@ class Store:
         await self.payments.create_index(
             "refunds.status", partialFilterExpression={"refunds.status": "pending"}, name="refunds_pending"
         )
-        await self._events.create_index("dueAt", partialFilterExpression={"state": "received"})
-        await self._events.create_index(
-            [("state", ASCENDING), ("finishedAt", DESCENDING), ("_id", DESCENDING)],
-            partialFilterExpression={"state": {"$in": get_args(LeftState)}},
-            name="left",
-        )
         await self._closed.create_index("at", expireAfterSeconds=int(CLOSED_KEPT.total_seconds()))
-        # The audit tells those that could not be applied.
-        await self._events.create_index("receivedAt", partialFilterExpression={"state": "failed"})
-        await self._events.create_index("finishedAt", expireAfterSeconds=int(EVENTS_KEPT.total_seconds()))
 
     async def add(self, payment: Payment, events: PaymentEvents) -> bool:
         """Insert a new payment; False where its booking has one already."""
@@ -191,86 +148,6 @@ class Store:
         """Set when to look next, unless a change did so since the claim."""
         await self.payments.update_one({"_id": claimed.id, "dueAt": claimed.due_at}, {"$set": {"dueAt": next_due}})
 
-    async def keep_event(self, event: WebhookEvent, now: datetime) -> bool:
-        """Store a webhook event; False where it is there already."""
-        return await self._stored.submit(
-            {
-                "_id": event.id,
-                "type": event.type,
-                "body": event.body,
-                "state": "received",
-                "receivedAt": now,
-                "dueAt": now,
-                "tries": 0,
-            }
-        )
-
-    async def claim_events(self, now: datetime, lease: timedelta, most: int) -> list[ClaimedEvent]:
-        """The events that wait longest, kept from other workers for `lease`."""
-        due = {"state": "received", "dueAt": {"$lte": now}}
-        found = await self._marks.find(due, {"_id": 1}, sort=[("dueAt", ASCENDING)], limit=most).to_list()
-        if not found:
-            return []
-        claim, ids = new_id(), {"_id": {"$in": [document["_id"] for document in found]}}
-        await self._marks.update_many(ids | due, {"$set": {"dueAt": now + lease, "claim": claim}, "$inc": {"tries": 1}})
-        return [_claimed(document) async for document in self._marks.find(ids | {"claim": claim})]
-
-    async def finish_event(self, claimed: ClaimedEvent, state: EventState, now: datetime, error: str = "") -> None:
-        await self._finished.apply(
-            _same(claimed),
-            {"$set": {"state": state, "finishedAt": now, "error": error}, "$unset": {"dueAt": 1, "claim": 1}},
-        )
-
-    async def retry_event(self, claimed: ClaimedEvent, at: datetime, error: str) -> None:
-        await self._marks.update_one(_same(claimed), {"$set": {"dueAt": at, "error": error}})
-
-    async def events_left(self, state: LeftState, after: tuple[datetime, str] | None, limit: int) -> list[StoredEvent]:
-        """Events that came to nothing, the latest first, from a position on."""
-        wanted: Document = {"state": state}
-        if after:
-            at, last = after
-            wanted["$or"] = [{"finishedAt": {"$lt": at}}, {"finishedAt": at, "_id": {"$lt": last}}]
-        order = [("finishedAt", DESCENDING), ("_id", DESCENDING)]
-        found = self._events.find(wanted, {"body": 0}, sort=order, limit=limit)
-        return [_stored(document) async for document in found]
-
-    async def event(self, event_id: str) -> StoredEvent | None:
-        document = await self._events.find_one({"_id": event_id}, {"body": 0})
-        return _stored(document) if document else None
-
-    async def replay_event(self, event_id: str, now: datetime) -> None:
-        """Let the worker apply an event that came to nothing once more."""
-        await self._events.update_one(
-            {"_id": event_id, "state": {"$in": get_args(LeftState)}},
-            {"$set": {"state": "received", "dueAt": now, "tries": 0}, "$unset": {"finishedAt": 1, "error": 1}},
-        )
-
-    async def unapplied_events(self, before: datetime, limit: int) -> list[tuple[str, str, str]]:
-        """Id, type and error (or "") of events that could not be applied, or that have waited since then."""
-        waiting = {"state": "received", "receivedAt": {"$lt": before}}
-        found = []
-        for condition, order in (({"state": "failed"}, "receivedAt"), (waiting, "dueAt")):
-            cursor = self._events.find(condition, {"body": 0}, sort=[(order, ASCENDING)], limit=limit)
-            found += [(event["_id"], event["type"], event.get("error", "")) async for event in cursor]
-        return found[:limit]
-
-    async def watch_events(self, wake: asyncio.Event) -> None:
-        """Set `wake` whenever an event is stored; for ever."""
-        pipeline: list[Document] = [{"$match": {"operationType": "insert"}}, {"$project": {"_id": 1}}]
-        async with await self._events.watch(pipeline, max_await_time_ms=1_000) as stream:
-            async for _ in stream:
-                wake.set()
-
-
-def _claimed(document: Document) -> ClaimedEvent:
-    event = WebhookEvent(document["_id"], document["type"], document["body"])
-    return ClaimedEvent(event, document["tries"], document["dueAt"])
-
-
-def _same(claimed: ClaimedEvent) -> Document:
-    """Matches only while the claim holds: a worker thought dead must not undo what its successor did."""
-    return {"_id": claimed.event.id, "state": "received", "dueAt": claimed.due_at}
-
 
 def _document(payment: Payment) -> Document:
     values = {wire: getattr(payment, name) for name, wire in WIRE_NAMES.items()}
@@ -295,15 +172,3 @@ def _known(document: Document) -> Payment:
 
 def _part(kind: type[Refund] | type[Dispute], document: Document) -> Refund | Dispute:
     return kind(**{name: document[wire] for name, wire in PART_NAMES[kind].items() if wire in document})
-
-
-def _stored(document: Document) -> StoredEvent:
-    return StoredEvent(
-        document["_id"],
-        document["type"],
-        document["state"],
-        document["tries"],
-        document.get("error", ""),
-        document["receivedAt"],
-        document.get("finishedAt"),
-    )

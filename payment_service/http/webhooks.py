@@ -5,9 +5,9 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
-from payment_service.errors import BadWebhook
-from payment_service.store import EventState, LeftState, StoredEvent
-from payment_service.webhooks import WebhookInbox
+from payment_service.domain.errors import BadWebhook
+from payment_service.handlers.webhooks import WebhookInbox
+from payment_service.store.events import EventState, LeftState, StoredEvent
 from service_kit.auth import Admin
 from service_kit.idempotency import IdempotentRoute
 from service_kit.models import Model, Moment

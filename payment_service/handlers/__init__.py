@@ -1,0 +1,1 @@
+"""The use cases of payments, and webhooks taken in and applied."""
