@@ -143,6 +143,12 @@ def _payment_faults(payment: Payment, now: datetime, patience: Patience) -> Iter
     if claimed > payment.amount:
         there, all_ = _sum(claimed, payment.currency), _sum(payment.amount, payment.currency)
         yield f"Payment {payment.id}: {there} are refunded of {all_}"
+    if payment.mismatch and payment.mismatch.status != "succeeded":
+        came = _sum(payment.mismatch.amount, payment.mismatch.currency)
+        if payment.mismatch.status == "failed":
+            yield f"{came} came for payment {payment.id}, which is over another sum, and can't be given back"
+        elif payment.mismatch.noticed_at <= now - patience.unsent_refund:
+            yield f"{came} came for payment {payment.id}, which is over another sum, and has not all gone back"
     for refund in payment.open_refunds:
         longest = patience.open_refund if refund.reference else patience.unsent_refund
         if refund.requested_at <= now - longest:

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from payment_service.config import Settings
 from payment_service.domain.payment import Payment
+from payment_service.domain.refunds import Mismatch
 from payment_service.domain.reports import Charge
 from payment_service.provider import Provider
 from payment_service.store.events import WebhookEvents
@@ -86,6 +87,9 @@ def charge_faults(charge: Charge, payment: Payment | None) -> Iterator[str]:
         by = f"by {charge.intent} for payment {payment.id}"
         yield f"The gateway took {sum_} {by}, whose intent is {payment.reference}"
         return
+    if payment.mismatch:
+        yield from _mismatch_faults(charge, payment, payment.mismatch)
+        return
     if not payment.captured:
         yield f"The gateway took {sum_} for payment {payment.id}, which is {payment.status}"
         return
@@ -97,3 +101,15 @@ def charge_faults(charge: Charge, payment: Payment | None) -> Iterator[str]:
     if not least <= charge.refunded <= most:
         there, here = (decimal_text(amount, charge.currency) for amount in (charge.refunded, payment.refunded_by_us))
         yield f"The gateway gave back {there} {charge.currency} of payment {payment.id}, we say {here}"
+
+
+def _mismatch_faults(charge: Charge, payment: Payment, mismatch: Mismatch) -> Iterator[str]:
+    """Of a charge that was over another sum than was asked for: all of it must go back."""
+    taken, back = (
+        f"{decimal_text(amount, charge.currency)} {charge.currency}" for amount in (charge.amount, charge.refunded)
+    )
+    if (charge.amount, charge.currency) != (mismatch.amount, mismatch.currency):
+        ours = f"{decimal_text(mismatch.amount, mismatch.currency)} {mismatch.currency}"
+        yield f"The gateway took {taken} for payment {payment.id}, we say {ours}, which was not asked for either"
+    elif mismatch.status == "succeeded" and charge.refunded != charge.amount:
+        yield f"The gateway gave back {back} of {taken} that payment {payment.id} had not asked for, we say all"

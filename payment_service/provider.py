@@ -5,7 +5,8 @@ from datetime import datetime
 from typing import Protocol
 
 from payment_service.domain.disputes import DisputeReport
-from payment_service.domain.payment import Payment, Refund
+from payment_service.domain.payment import Payment
+from payment_service.domain.refunds import Refund
 from payment_service.domain.reports import Charge, IntentReport, RefundReport, Report, WebhookEvent
 
 
@@ -32,7 +33,13 @@ class Provider(Protocol):
         """Cancel it unless it is settled already; says what it is now."""
 
     async def create_refund(self, payment: Payment, refund: Refund) -> RefundReport:
-        """The same refund for the same refund id. Raises RefundRefused."""
+        """The same refund for the same key of it. Raises RefundRefused."""
+
+    async def return_all(self, payment: Payment, key: str) -> RefundReport:
+        """Give back all that is left of what the intent took, whatever we had asked for; once per key.
+
+        Raises RefundRefused.
+        """
 
     async def get_refund(self, reference: str) -> RefundReport: ...
 

@@ -11,7 +11,8 @@ from pydantic import SecretStr
 from payment_service.config import Settings
 from payment_service.domain.disputes import DisputeReport
 from payment_service.domain.errors import GatewayRefused, RefundRefused
-from payment_service.domain.payment import Payment, Refund
+from payment_service.domain.payment import Payment
+from payment_service.domain.refunds import Refund
 from payment_service.domain.reports import Charge, IntentReport, RefundReport, Report, WebhookEvent
 from payment_service.provider import Intent
 from payment_service.stripe_webhook import (
@@ -113,9 +114,16 @@ class StripeProvider:
             "reason": "requested_by_customer",
             "metadata": {"refundId": refund.id, "paymentId": payment.id, "reason": refund.reason[:500]},
         }
+        return await self._make_refund(params, refund.key)
+
+    async def return_all(self, payment: Payment, key: str) -> RefundReport:
+        metadata = {"paymentId": payment.id, "reason": payment.failure or ""}
+        return await self._make_refund({"payment_intent": payment.reference or "", "metadata": metadata}, key)
+
+    async def _make_refund(self, params: stripe.params.RefundCreateParams, key: str) -> RefundReport:
         try:
             with _outages():
-                made = await self._refunds.create_async(params, {"idempotency_key": refund.id})
+                made = await self._refunds.create_async(params, {"idempotency_key": key})
         except stripe.InvalidRequestError as error:
             raise RefundRefused(error.user_message) from error
         return refund_report(made.to_dict())

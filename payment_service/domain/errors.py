@@ -65,6 +65,12 @@ class NotReplayable(Conflict):
     slug, title = "webhook-not-replayable", "Only an event that failed or matched no payment is replayed"
 
 
+class NotDismissable(Conflict):
+    """`state` is what became of it, or that it still waits to be applied."""
+
+    slug, title = "webhook-not-dismissable", "Only an event that failed or matched no payment is dismissed"
+
+
 class GatewayRefused(Invalid):
     """The gateway won't take this payment, however often one asks: its currency or its amount, say."""
 

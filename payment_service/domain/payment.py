@@ -4,6 +4,7 @@ Reports from the gateway come in any order and any number of times. A payment ta
 and its state never goes back: captured money (`completed`) outranks a decline or a cancellation heard before or after.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Literal, get_args
@@ -17,11 +18,11 @@ from payment_service.domain.errors import (
     RefundReturned,
     RefundTooLarge,
 )
+from payment_service.domain.refunds import REFUSED_FOR, Mismatch, Refund
 from payment_service.domain.reports import (
     ChargeReport,
     IntentReport,
     RefundReport,
-    RefundStatus,
     Report,
 )
 from service_kit.errors import Invalid
@@ -32,7 +33,7 @@ Happening = Literal["PaymentRequested", "PaymentSucceeded", "PaymentFailed", "Pa
 # Each with what leads there. `docs/states.md` is made of it.
 REASONS: dict[tuple[Status, Status], str] = {
     ("pending", "completed"): "the gateway took the money",
-    ("pending", "failed"): "the gateway declined",
+    ("pending", "failed"): "the gateway declined, would not make the intent, or took another sum or currency",
     ("pending", "cancelled"): "the intent was cancelled, by us or at the gateway",
     # Money that was taken all the same must lead to a ticket or a refund.
     ("failed", "completed"): "money was taken after a decline was heard of",
@@ -44,19 +45,8 @@ TRANSITIONS: dict[Status, frozenset[Status]] = {
 }
 ATTENDED_AGAIN = timedelta(seconds=30)
 SELDOM = timedelta(hours=1)
-
-
-@dataclass(frozen=True, slots=True)
-class Refund:
-    """`by_dispute`: not we have given this money back, but the buyer's bank has taken it for him."""
-
-    id: str
-    amount: int
-    reason: str
-    status: RefundStatus
-    requested_at: datetime
-    reference: str | None = None
-    by_dispute: bool = False
+GATEWAY_REFUSED = "gateway-refused"
+AMOUNT_DIFFERS = "amount-differs"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +55,7 @@ class Payment:
 
     `retry_declined`: a decline ends nothing, the buyer may try again for as long as the booking waits.
     `cancel_intent`: the intent must not succeed any more, and is still to be cancelled at the gateway.
+    `mismatch`: money that came instead of what was asked for; then nothing else is taken for this payment's.
     `unread_refunds`: a total of refunds that the gateway told of and that is more than we know, so that its list of
     them must be read; else 0.
     """
@@ -89,6 +80,7 @@ class Payment:
     unread_refunds: int = 0
     refunds: tuple[Refund, ...] = ()
     disputes: tuple[Dispute, ...] = ()
+    mismatch: Mismatch | None = None
 
     @property
     def captured(self) -> int:
@@ -145,7 +137,13 @@ class Payment:
     @property
     def unattended(self) -> bool:
         """Whether something is still to be done or heard at the gateway."""
-        return self.status == "pending" or self.cancel_intent or bool(self.unread_refunds or self.open_refunds)
+        waiting = self.status == "pending" or self.cancel_intent or self.mismatch_open
+        return waiting or bool(self.unread_refunds or self.open_refunds)
+
+    @property
+    def mismatch_open(self) -> bool:
+        """Whether there is money to be given back that was never asked for."""
+        return self.mismatch is not None and self.mismatch.status == "pending"
 
     def refund(self, refund_id: str) -> Refund | None:
         return next((refund for refund in self.refunds if refund.id == refund_id), None)
@@ -164,6 +162,12 @@ class Payment:
         if self.client_secret is not None:
             return None
         return self._changed(now, reference=reference, client_secret=client_secret)
+
+    def refused(self, now: datetime) -> "Change | None":
+        """The gateway would not make the intent, so that nothing can be paid."""
+        if self.status != "pending" or self.reference is not None:
+            return None
+        return self._changed(now, "PaymentFailed", status="failed", failure=GATEWAY_REFUSED)
 
     def closing(self, now: datetime) -> "Change | None":
         """No money is wanted any more: the intent is to be cancelled. None where it is, or is no longer open."""
@@ -191,7 +195,8 @@ class Payment:
             raise MoneyDisputed(refundable=self.refundable, disputed=self.disputed, currency=self.currency)
         if self.refundable < wanted:
             raise RefundTooLarge(refundable=self.refundable, currency=self.currency)
-        refund = Refund(refund_id, amount or self.refundable, reason, "pending", now)
+        refusals = known.refusals if known else 0
+        refund = Refund(refund_id, amount or self.refundable, reason, "pending", now, refusals=refusals)
         others = (each for each in self.refunds if each is not known)
         # The caller sends it at once; the worker sees to it should the caller die.
         return self._changed(now, refunds=(*others, refund), due_at=now + ATTENDED_AGAIN)
@@ -213,14 +218,23 @@ class Payment:
             waiting = self._changed(now, refunds=(*others, Refund(refund_id, wanted, reason, "waiting", now)))
             return waiting.then(waiting.payment._wait_no_more(now))
 
+    def doubts(self, report: Report) -> bool:
+        """Whether it would have money given back that only a forged report, or a gateway gone mad, could tell of."""
+        match report:
+            case IntentReport(outcome="succeeded"):
+                return self._may_become("completed") and not self._as_asked(report)
+        return False
+
     def learn(self, report: Report, now: datetime) -> "Change | None":
         """Take in a report; None where it says nothing new.
 
-        Raises AmountDiffers for another sum or currency than can be, RefundReturned.
+        Raises AmountDiffers for a refund or dispute of more than was paid, or of other money; RefundReturned.
         """
         match report:
             case IntentReport():
                 return self._learn_intent(report, now)
+            case RefundReport() | ChargeReport() if self.mismatch:
+                return self._learn_of_return(self.mismatch, now)
             case RefundReport():
                 self._require_part(report.amount, report.currency)
                 return self._learn_refund(report, now)
@@ -233,6 +247,37 @@ class Payment:
                     return None
                 return self._changed(now, unread_refunds=report.refunded, due_at=now)
 
+    def refund_refused(self, refund_id: str, now: datetime, patience: timedelta) -> "Change | None":
+        """The gateway would not make it. It is tried again, ever more seldom, until it is as old as that; then it has
+        failed, and gives back its claim. None where others have settled it.
+        """
+        known = self.refund(refund_id)
+        if known is None or known.status != "pending":
+            return None
+        again = known.reference is None and now - known.requested_at < patience
+        tried = replace(known, refusals=known.refusals + 1, status="pending" if again else "failed")
+        refunds = tuple(tried if refund is known else refund for refund in self.refunds)
+        return self._refunds_changed(now, refunds, due_at=_after(tried.refusals, now))
+
+    def mismatch_refused(self, now: datetime) -> "Change | None":
+        """The gateway would not give back what was not asked for. As `refund_refused`."""
+        if self.mismatch is None or not self.mismatch_open:
+            return None
+        again = now - self.mismatch.noticed_at < REFUSED_FOR
+        tried = replace(self.mismatch, refusals=self.mismatch.refusals + 1, status="pending" if again else "failed")
+        return self._changed(now, mismatch=tried, due_at=_after(tried.refusals, now))
+
+    def mismatch_read(self, reports: Sequence[RefundReport], now: datetime) -> "Change | None":
+        """By the gateway's list of this intent's refunds all of it went back, or what was under way has failed."""
+        if self.mismatch is None or not self.mismatch_open:
+            return None
+        if sum(report.amount for report in reports if report.status == "succeeded") >= self.mismatch.amount:
+            return self._changed(now, mismatch=replace(self.mismatch, status="succeeded"))
+        statuses = {report.status for report in reports}
+        if "failed" in statuses and "pending" not in statuses:
+            return self._changed(now, mismatch=replace(self.mismatch, status="failed"))
+        return None
+
     def refunds_read(self, told: int, now: datetime) -> "Change | None":
         """The gateway's list of refunds was taken in, after it had told of `told` and of no more since."""
         if not self.unread_refunds or self.unread_refunds != told:
@@ -243,9 +288,7 @@ class Payment:
         reference = self.reference or report.intent or None
         match report.outcome:
             case "succeeded" if self._may_become("completed"):
-                if report.amount not in {None, self.amount} or report.currency not in {None, self.currency}:
-                    raise AmountDiffers(amount=self.amount, currency=self.currency)
-                return self._completed(reference, now)
+                return self._completed(reference, now) if self._as_asked(report) else self._mismatched(report, now)
             case "failed" if self.retry_declined and self.status == "pending":
                 # Who waits for the booking ends this payment when its time is over.
                 told = self._changed(now, reference=reference, failure=report.failure)
@@ -275,7 +318,20 @@ class Payment:
         return None
 
     def _may_become(self, status: Status) -> bool:
-        return status in TRANSITIONS[self.status]
+        return status in TRANSITIONS[self.status] and self.mismatch is None
+
+    def _as_asked(self, report: IntentReport) -> bool:
+        return report.amount in {None, self.amount} and report.currency in {None, self.currency}
+
+    def _mismatched(self, report: IntentReport, now: datetime) -> "Change":
+        """Another sum or currency was taken than was asked for: it pays for nothing and goes back, all of it."""
+        amount = self.amount if report.amount is None else report.amount
+        mismatch = Mismatch(amount, report.currency or self.currency, "pending", now)
+        reference = self.reference or report.intent or None
+        noted = {"reference": reference, "mismatch": mismatch, "cancel_intent": False, "due_at": now}
+        if self.status != "pending":
+            return self._changed(now, **noted)
+        return self._changed(now, "PaymentFailed", status="failed", failure=AMOUNT_DIFFERS, **noted)
 
     def _completed(self, reference: str | None, now: datetime) -> "Change":
         done = self._changed(
@@ -307,6 +363,12 @@ class Payment:
             return None
         settled = replace(known, status=report.status, reference=report.reference or known.reference)
         return self._refunds_changed(now, tuple(settled if refund is known else refund for refund in self.refunds))
+
+    def _learn_of_return(self, mismatch: Mismatch, now: datetime) -> "Change | None":
+        """All that goes back of this intent is of the mismatch. The gateway's list, to be read next, has it whole."""
+        if mismatch.status == "succeeded":
+            return None
+        return self._changed(now, mismatch=replace(mismatch, status="pending"), due_at=now)
 
     def _learn_dispute(self, report: DisputeReport, now: datetime) -> "Change | None":
         known = next((dispute for dispute in self.disputes if dispute.reference == report.reference), None)
@@ -378,3 +440,9 @@ class Change:
     def then(self, later: "Change | None") -> "Change":
         """Both in one; this one where nothing changed later."""
         return Change(self.before, later.payment, self.happened + later.happened) if later else self
+
+
+def _after(refusals: int, now: datetime) -> datetime:
+    """When to try again what was refused so often."""
+    pause: timedelta = ATTENDED_AGAIN * 2 ** min(refusals, 10)
+    return now + min(pause, SELDOM)

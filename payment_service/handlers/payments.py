@@ -11,7 +11,8 @@ from messaging.envelope import Event, new_event
 from messaging.events import DisputeState, PaymentState
 from payment_service.domain.disputes import DisputeReport
 from payment_service.domain.errors import GatewayRefused, NotCancellable, PaymentClosed, PaymentNotFound, RefundRefused
-from payment_service.domain.payment import Change, Payment, Refund
+from payment_service.domain.payment import GATEWAY_REFUSED, Change, Payment
+from payment_service.domain.refunds import REFUSED_FOR, Refund
 from payment_service.domain.reports import ChargeReport, IntentReport, RefundReport, Report
 from payment_service.provider import Provider
 from payment_service.store.payments import Store
@@ -22,6 +23,7 @@ from service_kit.logs import get_logger
 
 log = get_logger(__name__)
 REFUNDS_FAILED = Counter("marquee_refunds_failed", "Refunds that the gateway did not make after all: see to them")
+MISMATCHES = Counter("marquee_payments_mismatched", "Money that came and was not what was asked for")
 # While one worker attends to a payment no other does; longer than any exchange with the gateway takes.
 ATTENDING = timedelta(seconds=60)
 # Longer than banks take over a dispute.
@@ -62,10 +64,20 @@ class Payments:
         # After it was written: whoever closes the booking meanwhile either sees the payment, or is seen here.
         payment = await self._close_if_over(payment)
         if payment.client_secret is None and not payment.closed:
-            payment = await self._attach(payment)
+            payment = await self._begin(payment)
         if payment.closed:
             raise PaymentClosed
         return payment, created
+
+    async def _begin(self, payment: Payment) -> Payment:
+        """As `_attach`; what the gateway refuses outright has failed, and its booking is let go."""
+        if payment.failure == GATEWAY_REFUSED:
+            raise GatewayRefused("The payment gateway refused this payment before")
+        try:
+            return await self._attach(payment)
+        except GatewayRefused:
+            await self._update(payment, lambda it: it.refused(self._clock.now()))
+            raise
 
     async def _attach(self, payment: Payment) -> Payment:
         """Make the intent, or get hold of the one that was made for this payment before."""
@@ -139,11 +151,14 @@ class Payments:
         return payment
 
     async def learn(self, report: Report) -> bool:
-        """Take in what the gateway says; False where it is about no payment of ours."""
+        """Take in what the gateway says; False where it is about no payment of ours.
+
+        Of what is hard to believe it is asked itself. Raises what it then may.
+        """
         payment = await self._store.of_report(report)
         if payment is None:
             return False
-        await self._learn(payment, report)
+        await self._learn(payment, await self.ask(report) if payment.doubts(report) else report)
         return True
 
     async def ask(self, report: Report) -> Report:
@@ -204,7 +219,29 @@ class Payments:
                     log.error("refund_not_learnt", payment_id=payment.id, refund=report.reference, error=repr(error))
             payment = await self._update(payment, lambda it: it.refunds_read(told, self._clock.now()))
         for refund in payment.open_refunds:
-            payment = await self._send_refund(payment, refund.id)
+            try:
+                payment = await self._send_refund(payment, refund.id, patience=REFUSED_FOR)
+            except RefundRefused:  # noted; the other refunds are not to wait for it
+                payment = _found(await self._store.get(payment.id))
+        if payment.mismatch_open:
+            payment = await self._return_mismatch(payment)
+        return payment
+
+    async def _return_mismatch(self, payment: Payment) -> Payment:
+        """Have what was not asked for given back. The gateway's own list tells what is under way already."""
+        reports = await self._provider.list_refunds(payment.reference or "")
+        payment = await self._update(payment, lambda it: it.mismatch_read(reports, self._clock.now()))
+        if payment.mismatch and payment.mismatch_open and payment.mismatch.left(reports) > 0:
+            try:
+                key = f"{payment.id}-mismatch-{len(reports)}-{payment.mismatch.refusals}"
+                reports.append(await self._provider.return_all(payment, key))
+            except RefundRefused as error:
+                log.error("return_refused", payment_id=payment.id, error=str(error))
+                payment = await self._update(payment, lambda it: it.mismatch_refused(self._clock.now()))
+            payment = await self._update(payment, lambda it: it.mismatch_read(reports, self._clock.now()))
+        if payment.mismatch and payment.mismatch.status == "failed":
+            log.error("return_failed", payment_id=payment.id, amount=payment.mismatch.amount)
+            REFUNDS_FAILED.inc()
         return payment
 
     async def _close_if_over(self, payment: Payment) -> Payment:
@@ -225,11 +262,14 @@ class Payments:
             try:
                 payment = await self._attach(payment)
             except GatewayRefused:
-                return await self._learn(payment, IntentReport("", "cancelled", failure="gateway-refused"))
+                return await self._learn(payment, IntentReport("", "cancelled", failure=GATEWAY_REFUSED))
         return await self._learn(payment, await self._provider.cancel_intent(payment.reference or ""))
 
-    async def _send_refund(self, payment: Payment, refund_id: str) -> Payment:
-        """Make the refund at the gateway, or ask how it stands there. A refusal gives the claim back."""
+    async def _send_refund(self, payment: Payment, refund_id: str, patience: timedelta = timedelta()) -> Payment:
+        """Make the refund at the gateway, or ask how it stands there.
+
+        One that is refused gives its claim back, once it is as old as that. Raises RefundRefused.
+        """
         refund = payment.refund(refund_id)
         if refund is None or refund.status != "pending":
             return payment
@@ -240,8 +280,10 @@ class Payments:
                 report = await self._provider.create_refund(payment, refund)
         except RefundRefused as error:
             log.error("refund_refused", payment_id=payment.id, refund_id=refund_id, error=str(error))
-            refused = RefundReport(payment.reference or "", refund.reference or "", refund.amount, "failed", refund_id)
-            await self._learn(payment, refused)
+            payment = await self._update(payment, lambda it: it.refund_refused(refund_id, self._clock.now(), patience))
+            refused = payment.refund(refund_id)
+            if refused and refused.status == "failed":
+                REFUNDS_FAILED.inc()
             raise
         return await self._learn(payment, report)
 
@@ -250,6 +292,14 @@ class Payments:
         if isinstance(report, RefundReport) and report.status == "failed":
             log.error("refund_failed", payment_id=after.id, refund=report.reference, amount=report.amount)
             REFUNDS_FAILED.inc()
+        if after.mismatch and payment.mismatch is None:
+            log.error(
+                "payment_mismatched",
+                payment_id=after.id,
+                came=(after.mismatch.amount, after.mismatch.currency),
+                asked=(after.amount, after.currency),
+            )
+            MISMATCHES.inc()
         return after
 
     async def _update(self, payment: Payment, step: Callable[[Payment], Change | None]) -> Payment:

@@ -5,10 +5,10 @@ from datetime import datetime, timedelta
 
 from prometheus_client import Counter
 
-from payment_service.domain.errors import BadWebhook, NotReplayable, WebhookNotFound
+from payment_service.domain.errors import BadWebhook, NotDismissable, NotReplayable, WebhookNotFound
 from payment_service.handlers.payments import Payments
 from payment_service.provider import Provider
-from payment_service.store.events import ClaimedEvent, EventState, LeftState, StoredEvent, WebhookEvents
+from payment_service.store.events import ClaimedEvent, Dismissal, EventState, LeftState, StoredEvent, WebhookEvents
 from service_kit.clock import Clock
 from service_kit.errors import DomainError
 from service_kit.logs import get_logger
@@ -47,7 +47,7 @@ class WebhookInbox:
         RECEIVED.labels("stored" if stored else "repeated").inc()
 
     async def left(self, state: LeftState, after: tuple[datetime, str] | None, limit: int) -> list[StoredEvent]:
-        """Events that failed or matched no payment, the latest first."""
+        """Events that failed, matched no payment, or were dismissed after that; the latest first."""
         return await self._events.left(state, after, limit)
 
     async def replay(self, event_id: str) -> StoredEvent:
@@ -58,6 +58,20 @@ class WebhookInbox:
             raise WebhookNotFound
         if event.state in {"applied", "ignored"}:
             raise NotReplayable(state=event.state)
+        return event
+
+    async def dismiss(self, event_id: str, by: str, reason: str) -> StoredEvent:
+        """Say of such an event that nothing is to be done about it. Repeats are harmless.
+
+        Raises WebhookNotFound, NotDismissable.
+        """
+        dismissed = await self._events.dismiss(event_id, Dismissal(by, reason, self._clock.now()))
+        event = await self._events.get(event_id)
+        if event is None:
+            raise WebhookNotFound
+        if not dismissed and event.state != "dismissed":
+            raise NotDismissable(state=event.state)
+        log.info("webhook_dismissed", event_id=event_id, by=by, reason=reason)
         return event
 
 

@@ -6,7 +6,8 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import Field
 
 from payment_service.domain.disputes import Dispute, DisputeStatus
-from payment_service.domain.payment import Payment, Refund, Status
+from payment_service.domain.payment import Payment, Status
+from payment_service.domain.refunds import Mismatch, Refund
 from payment_service.domain.reports import RefundStatus
 from payment_service.handlers.payments import Order, Payments
 from service_kit.auth import AdminOrService, Caller, Principal, ServiceOnly
@@ -61,10 +62,20 @@ class DisputeAnswer(Model):
     closed_at: Moment | None
 
 
+class MismatchAnswer(Model):
+    """Money that came and was not what was asked for; `status` is that of its return."""
+
+    amount: int
+    currency: str
+    status: RefundStatus
+    noticed_at: Moment
+
+
 class PaymentAnswer(Model):
     """`paymentIntent` is the gateway's id; `clientSecret`, for the payer alone, confirms it there.
 
-    `cancelling`: the intent is being cancelled at the gateway. `disputes` are for admins and services.
+    `cancelling`: the intent is being cancelled at the gateway. `mismatch`: another sum or currency came than was asked
+    for, and goes back. `disputes` are for admins and services.
     """
 
     payment_id: str
@@ -81,6 +92,7 @@ class PaymentAnswer(Model):
     failure: str | None
     cancelling: bool
     refunds: list[RefundAnswer]
+    mismatch: MismatchAnswer | None
     disputes: list[DisputeAnswer] | None
     version: int
     created_at: Moment
@@ -190,6 +202,7 @@ def _answer(payment: Payment, reader: Principal) -> PaymentAnswer:
         failure=payment.failure,
         cancelling=payment.cancel_intent,
         refunds=[_refund(refund) for refund in payment.refunds],
+        mismatch=_mismatch(payment.mismatch) if payment.mismatch else None,
         disputes=[_dispute(dispute) for dispute in payment.disputes] if reader.privileged else None,
         version=payment.version,
         created_at=payment.created_at,
@@ -205,6 +218,15 @@ def _refund(refund: Refund) -> RefundAnswer:
         status=refund.status,
         requested_at=refund.requested_at,
         by_dispute=refund.by_dispute,
+    )
+
+
+def _mismatch(mismatch: Mismatch) -> MismatchAnswer:
+    return MismatchAnswer(
+        amount=mismatch.amount,
+        currency=mismatch.currency,
+        status=mismatch.status,
+        noticed_at=mismatch.noticed_at,
     )
 
 

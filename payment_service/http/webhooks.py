@@ -1,16 +1,18 @@
 """Webhooks over HTTP: the gateway's own route, and what admins see of events that came to nothing."""
 
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
+from pydantic import Field
 
 from payment_service.domain.errors import BadWebhook
 from payment_service.handlers.webhooks import WebhookInbox
 from payment_service.store.events import EventState, LeftState, StoredEvent
 from service_kit.auth import Admin
 from service_kit.idempotency import IdempotentRoute
-from service_kit.models import Model, Moment
+from service_kit.models import Line, Model, Moment
 from service_kit.pages import BadCursor, Page, PageRequest, Paging, cut, link_next
 
 # Without idempotency keys: anybody may call it, and an event has its own id.
@@ -20,6 +22,18 @@ admin_router = APIRouter(prefix="/api/v1/payments/webhooks", tags=["payments"], 
 
 class Received(Model):
     received: bool = True
+
+
+class Dismiss(Model):
+    """`reason`: why nothing is to be done about it, for whoever asks later."""
+
+    reason: Annotated[Line, Field(min_length=1, max_length=500)]
+
+
+class DismissalAnswer(Model):
+    by: str
+    reason: str
+    at: Moment
 
 
 class WebhookAnswer(Model):
@@ -32,6 +46,7 @@ class WebhookAnswer(Model):
     error: str
     received_at: Moment
     finished_at: Moment | None
+    dismissal: DismissalAnswer | None
 
 
 @router.post("/webhook", response_model=Received)
@@ -52,7 +67,9 @@ async def list_webhooks(
     paging: PageRequest,
     state: Annotated[LeftState, Query()] = "failed",
 ) -> Page[WebhookAnswer]:
-    """Events that could not be applied (`failed`) or were about no payment of ours (`unmatched`), the latest first."""
+    """Events that could not be applied (`failed`) or were about no payment of ours (`unmatched`), the latest first; or
+    such of which an admin said that nothing is to be done about them (`dismissed`).
+    """
     rows = await _inbox(request).left(state, _position(paging), paging.limit + 1)
     page, next_cursor = cut(rows, paging.limit, lambda event: [_milliseconds(event.finished_at), event.id])
     link_next(request, response, next_cursor)
@@ -63,6 +80,12 @@ async def list_webhooks(
 async def replay_webhook(event_id: str, request: Request, _: Admin) -> WebhookAnswer:
     """Have such an event applied again, within seconds. Repeats are harmless."""
     return _answer(await _inbox(request).replay(event_id))
+
+
+@admin_router.post("/{event_id}/dismiss", response_model=WebhookAnswer)
+async def dismiss_webhook(event_id: str, body: Dismiss, request: Request, admin: Admin) -> WebhookAnswer:
+    """Nothing is to be done about such an event: the audit tells of it no more. A replay takes that back."""
+    return _answer(await _inbox(request).dismiss(event_id, admin.subject, body.reason))
 
 
 def _inbox(request: Request) -> WebhookInbox:
@@ -93,4 +116,5 @@ def _answer(event: StoredEvent) -> WebhookAnswer:
         error=event.error,
         received_at=event.received_at,
         finished_at=event.finished_at,
+        dismissal=DismissalAnswer(**asdict(event.dismissal)) if event.dismissal else None,
     )

@@ -4,7 +4,7 @@ It speaks the Stripe API's own paths, so the official SDK drives it unchanged:
 
     stripe.StripeClient("sk_test_…", base_addresses={"api": "http://127.0.0.1:N"})
 
-- `POST /v1/payment_intents`, `GET /v1/payment_intents[/{id}]`, `POST /v1/payment_intents/{id}/confirm|cancel`
+- `POST /v1/payment_intents[/{id}]`, `GET /v1/payment_intents[/{id}]`, `POST /v1/payment_intents/{id}/confirm|cancel`
 - `POST /v1/refunds`, `GET /v1/refunds[/{id}]`, `GET /v1/charges[/{id}]`, `GET /v1/events[/{id}]`
 - `GET /v1/disputes[/{id}]`, `POST /v1/disputes/{id}` (evidence), `POST /v1/disputes/{id}/close`
 - Any secret test key (`sk_test_…`) opens everything, and so does none: the sandbox guards no money. A buyer confirms or

@@ -19,6 +19,8 @@ class StripeFailure(Exception):
         super().__init__(message)
         self.status = status
         given = {"type": type_, "code": code, "message": message, "param": param, **details}
+        # Told before any work was begun.
+        self.of_parameters = param is not None or type_ == "idempotency_error"
         self.body = {"error": {name: value for name, value in given.items() if value is not None}}
 
 

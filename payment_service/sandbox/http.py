@@ -84,6 +84,12 @@ OPERATIONS = [
     Operation("GET", INTENTS + "/{id}", partial(retrieve, "payment_intent"), intents.RETRIEVE, buyer=True),
     Operation(
         "POST",
+        INTENTS + "/{id}",
+        lambda call: intents.update(call.ledger, call.id, call.params),
+        intents.UPDATE,
+    ),
+    Operation(
+        "POST",
         INTENTS + "/{id}/confirm",
         lambda call: intents.confirm(call.ledger, call.id, call.params, call.origin),
         intents.CONFIRM,
@@ -135,7 +141,19 @@ def endpoint(operation: Operation) -> Callable[[Request], object]:
 
 
 def _perform(call: Call, operation: Operation, idempotency: tuple[str, str] | None) -> tuple[int, str, dict[str, str]]:
-    """Do the work, once per key: its effect and the kept answer are one transaction."""
+    """Do the work, once per key. What was refused for another reason than its parameters is refused so again."""
+    try:
+        return _work(call, operation, idempotency)
+    except StripeFailure as failure:
+        if idempotency and not failure.of_parameters:
+            kept = Answer(idempotency[1], failure.status, json.dumps(failure.body))
+            with call.ledger.transaction():
+                call.ledger.keep_answer(idempotency[0], kept)
+        raise
+
+
+def _work(call: Call, operation: Operation, idempotency: tuple[str, str] | None) -> tuple[int, str, dict[str, str]]:
+    """Its effect and the kept answer are one transaction."""
     with call.ledger.transaction():
         if idempotency and (kept := call.ledger.answer_of(idempotency[0])):
             if kept.fingerprint != idempotency[1]:

@@ -32,6 +32,7 @@ CREATE = frozenset(
     ]
 )
 CONFIRM = frozenset(["payment_method", "return_url", "client_secret", "use_stripe_sdk", "receipt_email"])
+UPDATE = frozenset(["amount", "currency", "description", "metadata"])
 RETRIEVE = frozenset({"client_secret"})
 CANCEL = frozenset({"cancellation_reason"})
 REASONS = {"duplicate", "fraudulent", "requested_by_customer", "abandoned"}
@@ -90,6 +91,22 @@ def create(ledger: Ledger, params: Params, public_url: str) -> Object:
     ledger.save(intent)
     if read.flag(params, "confirm"):
         return confirm(ledger, id_, {key: params[key] for key in CONFIRM if key in params}, public_url)
+    return intent
+
+
+def update(ledger: Ledger, id_: str, params: Params) -> Object:
+    """Change what an intent asks for, as long as it is open."""
+    intent = ledger.load("payment_intent", id_)
+    if intent["status"] not in OPEN:
+        raise _unexpected(intent, "update")
+    if (amount := read.amount(params)) is not None:
+        intent["amount"] = amount
+    if "currency" in params:
+        intent["currency"] = read.currency(params)
+    if "description" in params:
+        intent["description"] = read.text(params, "description")
+    intent["metadata"] |= read.metadata(params)
+    ledger.save(intent)
     return intent
 
 

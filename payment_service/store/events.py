@@ -1,10 +1,10 @@
 """Webhook events in MongoDB, stored by the API before it answers and claimed by workers.
 
-webhook_events: `{_id: the gateway's event id, type, body, state, tries, dueAt}`.
+webhook_events: `{_id: the gateway's event id, type, body, state, tries, dueAt, dismissal{by, reason, at}}`.
 """
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Literal, get_args
@@ -20,9 +20,10 @@ from service_kit.lanes import Lane
 from service_kit.mongo import Database, Document, insert_new
 from service_kit.together import Updates
 
-EventState = Literal["received", "applied", "ignored", "unmatched", "failed"]
-# What people should see, and can have applied again.
-LeftState = Literal["failed", "unmatched"]
+EventState = Literal["received", "applied", "ignored", "unmatched", "failed", "dismissed"]
+# What people should see, and can have applied again; `dismissed` is what they have seen to.
+LeftState = Literal["failed", "unmatched", "dismissed"]
+UNSEEN: tuple[LeftState, ...] = ("failed", "unmatched")
 # Gateways repeat a webhook for days; after months its event is of no more use.
 EVENTS_KEPT = timedelta(days=90)
 BATCH = 128
@@ -39,6 +40,15 @@ class ClaimedEvent:
 
 
 @dataclass(frozen=True, slots=True)
+class Dismissal:
+    """Who waved an event through, and why."""
+
+    by: str
+    reason: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class StoredEvent:
     """A webhook event and what became of it; `error` says why it failed, or was put off."""
 
@@ -49,6 +59,7 @@ class StoredEvent:
     error: str
     received_at: datetime
     finished_at: datetime | None
+    dismissal: Dismissal | None = None
 
 
 class WebhookEvents:
@@ -66,7 +77,7 @@ class WebhookEvents:
         await self._events.create_index(
             [("state", ASCENDING), ("finishedAt", DESCENDING), ("_id", DESCENDING)],
             partialFilterExpression={"state": {"$in": get_args(LeftState)}},
-            name="left",
+            name="come_to_nothing",
         )
         # The audit tells those that could not be applied.
         await self._events.create_index("receivedAt", partialFilterExpression={"state": "failed"})
@@ -123,8 +134,19 @@ class WebhookEvents:
         """Let the worker apply an event that came to nothing once more."""
         await self._events.update_one(
             {"_id": event_id, "state": {"$in": get_args(LeftState)}},
-            {"$set": {"state": "received", "dueAt": now, "tries": 0}, "$unset": {"finishedAt": 1, "error": 1}},
+            {
+                "$set": {"state": "received", "dueAt": now, "tries": 0},
+                "$unset": {"finishedAt": 1, "error": 1, "dismissal": 1},
+            },
         )
+
+    async def dismiss(self, event_id: str, dismissal: Dismissal) -> bool:
+        """Have an event that came to nothing counted as seen to; False where it is no such event (any more)."""
+        done = await self._events.update_one(
+            {"_id": event_id, "state": {"$in": UNSEEN}},
+            {"$set": {"state": "dismissed", "dismissal": asdict(dismissal)}},
+        )
+        return bool(done.matched_count)
 
     async def unapplied(self, before: datetime, limit: int) -> list[tuple[str, str, str]]:
         """Id, type and error (or "") of events that could not be applied, or that have waited since then."""
@@ -162,4 +184,5 @@ def _stored(document: Document) -> StoredEvent:
         document.get("error", ""),
         document["receivedAt"],
         document.get("finishedAt"),
+        Dismissal(**document["dismissal"]) if "dismissal" in document else None,
     )

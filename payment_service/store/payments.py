@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, fields
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any
+from typing import Any, get_args
 
 from pydantic.alias_generators import to_camel
 from pymongo import ASCENDING, DESCENDING, ReturnDocument, UpdateOne
@@ -19,7 +19,8 @@ from messaging.envelope import Event
 from messaging.events import PaymentState
 from messaging.outbox import outbox_entry
 from payment_service.domain.disputes import Dispute
-from payment_service.domain.payment import Change, Payment, Refund
+from payment_service.domain.payment import Change, Payment
+from payment_service.domain.refunds import Mismatch, Refund
 from payment_service.domain.reports import Charge, IntentReport, Report
 from service_kit.lanes import Lane
 from service_kit.mongo import EVER, Database, Document, due, insert_new
@@ -30,9 +31,10 @@ PaymentEvents = Sequence[Event[PaymentState]]
 CLOSED_KEPT = timedelta(days=7)
 # What a payment has lists of.
 PARTS: dict[str, type[Refund] | type[Dispute]] = {"refunds": Refund, "disputes": Dispute}
+Part = Refund | Dispute | Mismatch
 BATCH = 128
 WAITING = 10_000
-PART_NAMES = {kind: {field.name: to_camel(field.name) for field in fields(kind)} for kind in PARTS.values()}
+PART_NAMES = {kind: {field.name: to_camel(field.name) for field in fields(kind)} for kind in get_args(Part)}
 WIRE_NAMES = {field.name: "_id" if field.name == "id" else to_camel(field.name) for field in fields(Payment)}
 
 
@@ -152,9 +154,13 @@ class Store:
 def _document(payment: Payment) -> Document:
     values = {wire: getattr(payment, name) for name, wire in WIRE_NAMES.items()}
     for name in PARTS:
-        parts = [{to_camel(key): value for key, value in asdict(each).items()} for each in getattr(payment, name)]
-        values[name] = parts
+        values[name] = [_part_document(each) for each in getattr(payment, name)]
+    values["mismatch"] = _part_document(payment.mismatch) if payment.mismatch else None
     return values
+
+
+def _part_document(part: Part) -> Document:
+    return {to_camel(key): value for key, value in asdict(part).items()}
 
 
 def _payment(document: Document | None) -> Payment | None:
@@ -167,8 +173,10 @@ def _known(document: Document) -> Payment:
     values: dict[str, Any] = {name: document[wire] for name, wire in present.items() if name not in PARTS}
     for name, kind in PARTS.items():
         values[name] = tuple(_part(kind, each) for each in document.get(name, ()))
+    if mismatch := values.get("mismatch"):
+        values["mismatch"] = _part(Mismatch, mismatch)
     return Payment(**values)
 
 
-def _part(kind: type[Refund] | type[Dispute], document: Document) -> Refund | Dispute:
+def _part(kind: type[Part], document: Document) -> Part:
     return kind(**{name: document[wire] for name, wire in PART_NAMES[kind].items() if wire in document})

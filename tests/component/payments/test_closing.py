@@ -8,7 +8,7 @@ import pytest
 
 from messaging.envelope import new_event
 from messaging.events import BookingState, BookingStatus
-from payment_service.domain.errors import PaymentClosed
+from payment_service.domain.errors import GatewayRefused, PaymentClosed
 from payment_service.domain.payment import Payment
 from payment_service.handlers.payments import Order, Payments
 from service_kit.clock import SystemClock
@@ -278,3 +278,33 @@ async def test_the_gateways_refusal_to_make_an_intent_closes_a_payment_that_neve
     assert not await opens(quiet.process(), wanted)
     payment = await quiet.end_of(wanted)
     assert (payment.status, payment.failure, payment.reference) == ("cancelled", "gateway-refused", None)
+
+
+async def test_a_payment_that_the_gateway_refuses_outright_fails_at_once_and_stays_so(quiet: Quiet) -> None:
+    wanted = replace(order(), currency="XXX")
+    for _ in range(2):
+        with pytest.raises(GatewayRefused):
+            await quiet.process().open(wanted, new_id())
+    payment = await quiet.end_of(wanted)
+    assert (payment.status, payment.failure, payment.reference) == ("failed", "gateway-refused", None)
+    document = await quiet.store.payments.find_one({"_id": payment.id})
+    assert document is not None
+    assert [event["type"] for event in document["outbox"]] == ["PaymentRequested", "PaymentFailed"]
+
+
+async def test_a_death_while_a_payment_is_refused_outright_is_made_up_for_by_the_repeat(quiet: Quiet) -> None:
+    deaths = 0
+    for calls in range(1, 20):
+        wanted = replace(order(), currency="XXX")
+        try:
+            with pytest.raises(GatewayRefused):
+                await quiet.process(Fuse(calls)).open(wanted, new_id())
+        except Killed:
+            deaths += 1
+            with pytest.raises(GatewayRefused):
+                await quiet.process().open(wanted, new_id())
+        payment = await quiet.end_of(wanted)
+        assert (payment.status, payment.failure) == ("failed", "gateway-refused")
+        if deaths < calls:
+            break
+    assert deaths > 2

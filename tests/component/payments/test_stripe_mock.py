@@ -17,7 +17,7 @@ from pydantic import SecretStr
 
 from marquee.supervisor import tie_to_parent
 from payment_service.config import Settings
-from payment_service.domain.payment import Refund
+from payment_service.domain.refunds import Refund
 from payment_service.stripe_provider import StripeProvider, open_stripe
 from tests.component.payments.conftest import API_KEY, official_sdk
 from tests.support import eventually, free_port
@@ -78,6 +78,7 @@ async def test_stripes_specification_knows_every_request_that_we_make(provider: 
     assert (refund.amount, refund.intent) == (400, made.reference)
     assert (await provider.get_refund(refund.reference)).reference == refund.reference
     assert all(each.reference.startswith("re_") for each in await provider.list_refunds(made.reference))
+    assert (await provider.return_all(paid, "refund-2")).intent == made.reference
     assert (await provider.get_dispute("du_1")).reference == "du_1"
     assert all(each.reference for each in await provider.list_disputes(NOW))
 

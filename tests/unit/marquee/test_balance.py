@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 from inventory_service.domain.money import BookingMoney
 from marquee.balance import Balance, Pair, Patience, faults_of
 from payment_service.domain.disputes import DisputeReport, opened
-from payment_service.domain.payment import Payment, Refund
+from payment_service.domain.payment import Payment
+from payment_service.domain.refunds import Refund
 
 NOW = datetime(2026, 11, 25, 20, tzinfo=UTC)
 LONG_AGO = NOW - timedelta(hours=1)

@@ -1,8 +1,9 @@
 """The states of a payment, and that no order of reports loses or doubles money."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import permutations
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
 from hypothesis import given
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from payment_service.domain.errors import AmountDiffers, NotRefundable, RefundDiffers, RefundReturned, RefundTooLarge
 from payment_service.domain.payment import TRANSITIONS, Payment, Status
+from payment_service.domain.refunds import REFUSED_FOR, Mismatch
 from payment_service.domain.reports import ChargeReport, IntentReport, RefundReport, Report
 from service_kit.errors import Invalid
 from tests.unit.payments.samples import payment
@@ -110,13 +112,93 @@ def test_a_payment_that_may_be_tried_again_ends_with_its_intent(order: tuple[Rep
     assert after(payment(NOW, retry_declined=True, cancel_intent=True), *order).status == "cancelled"
 
 
-def test_a_success_over_another_sum_is_refused() -> None:
-    for report in (
-        IntentReport("pi_1", "succeeded", amount=999),
-        IntentReport("pi_1", "succeeded", amount=1000, currency="USD"),
-    ):
-        with pytest.raises(AmountDiffers):
-            payment(NOW).learn(report, NOW)
+@pytest.mark.parametrize("amount_and_currency", [(999, None), (1000, "USD"), (1001, "EUR")])
+@pytest.mark.parametrize("status", ["pending", "failed", "cancelled"])
+def test_a_success_over_another_sum_pays_for_nothing_and_is_to_be_given_back(
+    status: Any, amount_and_currency: tuple[int, str | None]
+) -> None:
+    amount, currency = amount_and_currency
+    before = payment(NOW, status=status, retry_declined=True)
+    report = IntentReport("pi_1", "succeeded", amount=amount, currency=currency)
+    assert before.doubts(report)
+    change = before.learn(report, NOW)
+    assert change is not None
+    came = change.payment
+    assert [type_ for type_, _ in change.happened] == (["PaymentFailed"] if status == "pending" else [])
+    assert came.mismatch == Mismatch(amount, currency or "EUR", "pending", NOW)
+    assert (came.status, came.captured, came.due_at) == ("failed" if status == "pending" else status, 0, NOW)
+    for late in (SUCCESS, report, IntentReport("pi_1", "cancelled"), IntentReport("pi_1", "failed")):
+        assert came.learn(late, NOW) is None
+        assert not came.doubts(late)
+
+
+def test_what_was_taken_as_asked_is_not_doubted_afterwards() -> None:
+    paid = payment(NOW, status="completed")
+    assert paid.learn(IntentReport("pi_1", "succeeded", amount=1), NOW) is None
+
+
+def mismatched() -> Payment:
+    return after(payment(NOW), IntentReport("pi_1", "succeeded", amount=999))
+
+
+def test_a_mismatch_has_gone_back_once_the_gateways_refunds_add_up_to_it() -> None:
+    came = mismatched()
+    some = [RefundReport("pi_1", "re_1", 400, "succeeded"), RefundReport("pi_1", "re_2", 599, "pending")]
+    assert came.mismatch is not None
+    assert came.mismatch.left(some) == 0
+    assert came.mismatch_read(some, NOW) is None
+    done = came.mismatch_read([some[0], replace(some[1], status="succeeded")], NOW)
+    assert done is not None
+    assert done.payment.mismatch is not None
+    assert (done.payment.mismatch.status, done.payment.due_at, done.payment.refunded) == ("succeeded", None, 0)
+    assert done.payment.learn(RefundReport("pi_1", "re_2", 599, "succeeded", currency="USD"), NOW) is None
+
+
+def test_a_return_that_failed_is_for_people_who_may_make_another_at_the_gateway() -> None:
+    failed = [RefundReport("pi_1", "re_1", 999, "failed")]
+    lost = mismatched().mismatch_read(failed, NOW)
+    assert lost is not None
+    assert lost.payment.mismatch is not None
+    assert (lost.payment.mismatch.status, lost.payment.due_at) == ("failed", None)
+    again = lost.payment.learn(ChargeReport("pi_1", 999, "EUR"), NOW)
+    assert again is not None
+    assert again.payment.due_at == NOW
+    read = again.payment.mismatch_read([*failed, RefundReport("pi_1", "re_2", 999, "succeeded")], NOW)
+    assert read is not None
+    assert read.payment.mismatch is not None
+    assert read.payment.mismatch.status == "succeeded"
+
+
+def test_what_the_gateway_refuses_to_give_back_is_tried_for_a_day_and_ever_more_seldom() -> None:
+    now, pauses = NOW, []
+    refused = mismatched()
+    asked = payment(NOW, status="completed").with_refund("r", 400, "", NOW)
+    assert asked is not None
+    refund = asked.payment
+    while refused.mismatch_open:
+        one, other = refused.mismatch_refused(now), refund.refund_refused("r", now, REFUSED_FOR)
+        assert one is not None
+        assert other is not None
+        refused, refund = one.payment, other.payment
+        assert refused.due_at == refund.due_at
+        if refused.due_at:
+            pauses.append(refused.due_at - now)
+            now = refused.due_at
+    assert pauses == sorted(pauses)
+    assert (pauses[0], pauses[-1]) == (timedelta(minutes=1), timedelta(hours=1))
+    assert timedelta(days=1) <= now - NOW <= timedelta(days=1, hours=1)
+    assert refund.refunds[0].status == "failed"
+    assert refund.refunds[0].key == f"r-{len(pauses) + 1}"
+    assert refund.refundable == 1000
+
+
+def test_an_intent_that_the_gateway_will_not_make_fails_its_payment_once() -> None:
+    change = payment(NOW, reference=None, client_secret=None).refused(NOW)
+    assert change is not None
+    assert [type_ for type_, _ in change.happened] == ["PaymentFailed"]
+    assert (change.payment.status, change.payment.failure, change.payment.due_at) == ("failed", "gateway-refused", None)
+    assert change.payment.refused(NOW) is None
+    assert payment(NOW, reference="pi_1").refused(NOW) is None
 
 
 def test_refunds_heard_of_before_the_payment_itself_count_after_it() -> None:

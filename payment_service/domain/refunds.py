@@ -1,0 +1,51 @@
+"""Money that goes back, as a payment keeps it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal
+
+from payment_service.domain.reports import RefundReport, RefundStatus
+
+# What the gateway refuses to give back, and nobody asks for again by himself, is tried for so long.
+REFUSED_FOR = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Refund:
+    """`by_dispute`: not we have given this money back, but the buyer's bank has taken it for him.
+
+    `refusals`: how often the gateway would not make it.
+    """
+
+    id: str
+    amount: int
+    reason: str
+    status: RefundStatus
+    requested_at: datetime
+    reference: str | None = None
+    by_dispute: bool = False
+    refusals: int = 0
+
+    @property
+    def key(self) -> str:
+        """Under which the gateway makes it once. It answers one that it refused just so again, hence another then."""
+        return f"{self.id}-{self.refusals}" if self.refusals else self.id
+
+
+@dataclass(frozen=True, slots=True)
+class Mismatch:
+    """Money that came and is not what was asked for: another sum or currency. All of it goes back.
+
+    `refusals` as in a refund.
+    """
+
+    amount: int
+    currency: str
+    status: Literal["pending", "succeeded", "failed"]
+    noticed_at: datetime
+    refusals: int = 0
+
+    def left(self, reports: Sequence[RefundReport]) -> int:
+        """What is still to be asked for, by the gateway's list of refunds."""
+        return self.amount - sum(report.amount for report in reports if report.status != "failed")
