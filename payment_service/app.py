@@ -27,7 +27,7 @@ from service_kit.tasks import background, every
 # The largest body any route takes; a webhook is a few kilobytes.
 LARGEST_BODY = 256 * 1024
 MEASURED_EVERY_SECONDS = 15.0
-DISPUTES_READ_EVERY_SECONDS = 3600.0
+GATEWAY_READ_EVERY_SECONDS = 3600.0
 
 
 def create_app(settings: Settings, clock: Clock | None = None) -> FastAPI:
@@ -95,8 +95,8 @@ async def working(
         await stack.enter_async_context(background("attendants", attendants))
         measure = partial(every, MEASURED_EVERY_SECONDS, consumers.gauges(store, clock))
         await stack.enter_async_context(background("gauges", measure))
-        read_disputes = partial(every, DISPUTES_READ_EVERY_SECONDS, payments.read_disputes)
-        await stack.enter_async_context(background("disputes", read_disputes))
+        read_gateway = partial(every, GATEWAY_READ_EVERY_SECONDS, payments.read_gateway)
+        await stack.enter_async_context(background("gateway", read_gateway))
         for subscription in (consumers.refunds(payments), consumers.bookings(payments, attend)):
             await stack.enter_async_context(Consumer(amqp_url, topology, subscription).running())
         yield

@@ -50,6 +50,9 @@ class Provider(Protocol):
 
     async def list_refunds(self, intent: str) -> list[RefundReport]: ...
 
+    async def list_recent_refunds(self, since: datetime) -> list[RefundReport]:
+        """Those of all intents made since then, as they stand now."""
+
     async def list_charges(self, *, intent: str | None = None, after: str | None = None) -> tuple[list[Charge], str]:
         """A page of the charges (of one intent) that took money, newest first; and where the next begins, or ""."""
 

@@ -1,8 +1,9 @@
 """Stripe behind the provider port, by its official SDK; another base address makes it talk to the sandbox."""
 
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from datetime import datetime
+from typing import Any, TypeVar
 
 import aiohttp
 import stripe
@@ -29,6 +30,7 @@ from service_kit.logs import get_logger
 
 log = get_logger(__name__)
 NETWORK_RETRIES = 1
+T = TypeVar("T")
 
 
 @asynccontextmanager
@@ -149,13 +151,7 @@ class StripeProvider:
                 found = [dispute.to_dict() async for dispute in page.auto_paging_iter()]
         except stripe.InvalidRequestError as error:
             raise GatewayRefused(error.user_message) from error
-        reports = []
-        for values in found:
-            try:
-                reports.append(dispute_report(values))
-            except ValueError as error:  # one of a new kind must not hide the rest
-                log.error("dispute_can_not_be_read", dispute_id=values.get("id"), error=str(error))
-        return reports
+        return _readable(found, dispute_report)
 
     async def list_refunds(self, intent: str) -> list[RefundReport]:
         try:
@@ -164,6 +160,12 @@ class StripeProvider:
                 return [refund_report(refund.to_dict()) async for refund in page.auto_paging_iter()]
         except stripe.InvalidRequestError as error:
             raise GatewayRefused(error.user_message) from error
+
+    async def list_recent_refunds(self, since: datetime) -> list[RefundReport]:
+        with _outages():
+            page = await self._refunds.list_async({"created": {"gte": int(since.timestamp())}, "limit": 100})
+            found = [refund.to_dict() async for refund in page.auto_paging_iter()]
+        return _readable(found, refund_report)
 
     async def list_charges(self, *, intent: str | None = None, after: str | None = None) -> tuple[list[Charge], str]:
         params: stripe.params.ChargeListParams = {"limit": 100}
@@ -181,3 +183,13 @@ class StripeProvider:
 
     def report_of(self, event: WebhookEvent) -> Report | None:
         return report_of(event)
+
+
+def _readable(found: Sequence[dict[str, Any]], read: Callable[[dict[str, Any]], T]) -> list[T]:
+    reports = []
+    for values in found:
+        try:
+            reports.append(read(values))
+        except ValueError as error:  # one of a new kind must not hide the rest
+            log.error("object_can_not_be_read", id=values.get("id"), kind=values.get("object"), error=str(error))
+    return reports

@@ -28,6 +28,8 @@ MISMATCHES = Counter("marquee_payments_mismatched", "Money that came and was not
 ATTENDING = timedelta(seconds=60)
 # Longer than banks take over a dispute.
 DISPUTES_SINCE = timedelta(days=180)
+# Longer than a weekend in which no worker ran.
+REFUNDS_SINCE = timedelta(days=3)
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,18 +178,24 @@ class Payments:
             case ChargeReport():
                 return report
 
-    async def read_disputes(self) -> None:
-        """Learn of disputes by the gateway's own list of them: a webhook may have been lost, and nothing else tells."""
+    async def read_gateway(self) -> None:
+        """Learn of disputes, and of refunds made at the gateway, by its own lists: a webhook may have been lost for
+        good, and nothing else tells of them.
+        """
+        now = self._clock.now()
         try:
-            reports = await self._provider.list_disputes(self._clock.now() - DISPUTES_SINCE)
+            reports: list[Report] = [
+                *await self._provider.list_disputes(now - DISPUTES_SINCE),
+                *await self._provider.list_recent_refunds(now - REFUNDS_SINCE),
+            ]
         except DomainError as error:
-            log.warning("disputes_read_later", error=repr(error))
+            log.warning("gateway_read_later", error=repr(error))
             return
         for report in reports:
             try:
                 await self.learn(report)
             except DomainError as error:
-                log.error("dispute_not_learnt", dispute_id=report.reference, error=repr(error))
+                log.error("report_not_learnt", report=report, error=repr(error))
 
     async def attend(self) -> bool:
         """Look after one payment that is due: cancel its intent, send or ask for refunds, ask how it stands.

@@ -239,7 +239,7 @@ async def test_disputes_whose_webhooks_were_lost_are_read_from_the_gateways_list
         await eventually(partial(disputes_of, quiet.house, {"paymentIntent": payment.reference}))
     # One that can't be believed does not hide the others.
     await quiet.store.payments.update_one({"_id": opened[1].id}, {"$set": {"currency": "USD"}})
-    await payments.read_disputes()
+    await payments.read_gateway()
     learnt = [await quiet.store.get(payment.id) for payment in opened]
     assert [[each.status for each in payment.disputes] for payment in learnt if payment] == [
         ["needs_response"],
@@ -248,6 +248,28 @@ async def test_disputes_whose_webhooks_were_lost_are_read_from_the_gateways_list
     ]
 
 
+async def test_refunds_made_at_the_gateway_whose_webhooks_were_lost_are_read_from_its_list(quiet: Quiet) -> None:
+    payments = quiet.process()
+    paid = []
+    for amount in (900, 901):
+        payment, _ = await payments.open(Order(new_id(), new_id(), amount, "EUR"), new_id())
+        buyer = {"paymentIntent": payment.reference, "clientSecret": payment.client_secret}
+        assert (await quiet.house.confirm(buyer)).status_code == 200
+        paid.append(payment)
+        outside: stripe.params.RefundCreateParams = {"payment_intent": str(payment.reference)}
+        if amount != 900:
+            outside["amount"] = 1
+        await quiet.house.gateway.v1.refunds.create_async(outside)
+    await quiet.settle()
+    for _ in range(2):
+        await payments.read_gateway()
+    learnt = [await quiet.store.get(payment.id) for payment in paid]
+    assert [(each.status, each.refunded, len(each.refunds)) for each in learnt if each] == [
+        ("refunded", 900, 1),
+        ("completed", 1, 1),
+    ]
+
+
 async def test_a_gateway_that_is_down_puts_the_reading_of_disputes_off(quiet: Quiet) -> None:
     await quiet.house.faults(failStatus=500)
-    await quiet.process().read_disputes()
+    await quiet.process().read_gateway()

@@ -176,7 +176,7 @@ async def test_a_refund_that_waited_for_a_dispute_and_is_refused_then_is_tried_a
         lambda: listed.list_async({"payment_intent": str(payment.reference)}), until=lambda found: len(found.data) == 1
     )
     await quiet.settle()
-    await quiet.process().read_disputes()
+    await quiet.process().read_gateway()
     refund_id = new_id()
     await quiet.process().refund_rest(payment.id, refund_id, 900, "cancelled")
     waiting = await quiet.store.of_booking(order.booking_id)
@@ -184,7 +184,7 @@ async def test_a_refund_that_waited_for_a_dispute_and_is_refused_then_is_tried_a
     assert [refund.status for refund in waiting.refunds] == ["waiting"]
     await listed.update_async(dispute.id, {"evidence": {"uncategorized_text": "winning_evidence"}})
     await eventually(lambda: listed.retrieve_async(dispute.id), until=lambda it: it.status == "won")
-    await quiet.process().read_disputes()
+    await quiet.process().read_gateway()
     await attended_for(quiet, timedelta(hours=6))
     done = await quiet.end_of(order)
     assert [(refund.status, refund.refusals) for refund in done.refunds] == [("succeeded", 3)]
