@@ -76,13 +76,23 @@ def create_app(settings: Settings, clock: Clock | None = None) -> FastAPI:
 @asynccontextmanager
 async def worker(settings: Settings, clock: Clock | None = None) -> AsyncIterator[None]:
     """Follows bookings, asks theatres and publishes what they answer."""
+    async with (
+        open_database(settings, "partners") as database,
+        working(settings, database, Topology(settings.namespace), clock),
+    ):
+        yield
+
+
+@asynccontextmanager
+async def working(
+    settings: Settings, database: Database, topology: Topology, clock: Clock | None = None
+) -> AsyncIterator[None]:
+    """The same on an open database."""
     clock = clock or SystemClock()
-    topology = Topology(settings.namespace)
     amqp_url = settings.amqp_url.get_secret_value()
     publisher = Publisher(amqp_url, topology)
     async with AsyncExitStack() as stack:
         stack.push_async_callback(publisher.close)
-        database = await stack.enter_async_context(open_database(settings, "partners"))
         requests, exchanges = Requests(database), Exchanges(database)
         await requests.prepare()
         await exchanges.prepare()

@@ -33,6 +33,7 @@ def create_app(settings: Settings) -> Starlette:
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         app.state.dial = Dial()
+        app.state.now = time.time
         app.state.secret = settings.partner_sandbox_secret.get_secret_value()
         app.state.books = Books(settings.partner_sandbox_state)
         try:
@@ -56,7 +57,7 @@ async def booking(request: Request) -> Response:
     request_id = request.headers.get(REQUEST_ID, "")
     try:
         text = request_text(request.method, request.url.path, request_id, body)
-        verify(request.headers.get(SIGNATURE), [state.secret], int(time.time()), text)
+        verify(request.headers.get(SIGNATURE), [state.secret], int(state.now()), text)
     except BadSignature as error:
         return JSONResponse({"error": str(error)}, 401)
     await asyncio.sleep(dial.faults.delay_ms / 1000)
@@ -83,7 +84,7 @@ def _signed(request: Request, request_id: str, said: dict[str, Any]) -> Response
     body = b"[not an answer" if dial.strikes("garbage") else json.dumps(said).encode()
     secret = "psk_of_somebody_else" if dial.strikes("bad_signature") else request.app.state.secret
     text = answer_text(status, request.url.path, request_id, body)
-    headers = {SIGNATURE: sign([secret], int(time.time()), text)}
+    headers = {SIGNATURE: sign([secret], int(request.app.state.now()), text)}
     return Response(body, status, headers=headers, media_type="application/json")
 
 

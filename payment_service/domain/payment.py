@@ -182,9 +182,9 @@ class Payment:
         RefundDiffers, Invalid.
         """
         known = self.refund(refund_id)
-        if known and amount not in {None, known.amount}:
-            raise RefundDiffers(amount=known.amount)
-        if known and (known.status != "failed" or known.reference):
+        if known and not known.refused:
+            if amount not in {None, known.amount}:
+                raise RefundDiffers(amount=known.amount)
             return None
         if self.status not in {"completed", "refunded"}:
             raise NotRefundable(f"The payment is {self.status}: there is nothing to refund", payment_status=self.status)
@@ -210,7 +210,7 @@ class Payment:
         if self.refunded >= self.amount:
             return None
         known = self.refund(refund_id)
-        wanted = known.amount if known else min(amount, max(1, self.unrefunded))
+        wanted = known.amount if known and not known.refused else min(amount, max(1, self.unrefunded))
         try:
             return self.with_refund(refund_id, wanted, reason, now)
         except MoneyDisputed:
@@ -250,12 +250,16 @@ class Payment:
     def refund_refused(self, refund_id: str, now: datetime, patience: timedelta) -> "Change | None":
         """The gateway would not make it. It is tried again, ever more seldom, until it is as old as that; then it has
         failed, and gives back its claim. None where others have settled it.
+
+        Where others have refunded a part meanwhile, it is over what is left.
         """
         known = self.refund(refund_id)
         if known is None or known.status != "pending":
             return None
-        again = known.reference is None and now - known.requested_at < patience
+        left = min(known.amount, known.amount + self.unrefunded)
+        again = known.reference is None and now - known.requested_at < patience and left > 0
         tried = replace(known, refusals=known.refusals + 1, status="pending" if again else "failed")
+        tried = replace(tried, amount=left) if again else tried
         refunds = tuple(tried if refund is known else refund for refund in self.refunds)
         return self._refunds_changed(now, refunds, due_at=_after(tried.refusals, now))
 

@@ -28,6 +28,11 @@ class Refund:
     refusals: int = 0
 
     @property
+    def refused(self) -> bool:
+        """Whether it failed without ever having been made: then it may be asked for afresh, over less if need be."""
+        return self.status == "failed" and self.reference is None
+
+    @property
     def key(self) -> str:
         """Under which the gateway makes it once. It answers one that it refused just so again, hence another then."""
         return f"{self.id}-{self.refusals}" if self.refusals else self.id

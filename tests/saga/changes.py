@@ -20,7 +20,8 @@ class Change:
     id: str
     status: str
     version: int
-    cancelling: bool
+    # Those that it is giving up: they are free before the booking is without them.
+    leaving: frozenset[str] = frozenset()
     seats: list[str] = field(default_factory=list)
 
 
@@ -78,12 +79,12 @@ def _leads(table: Table, before: str, after: str, steps: int) -> bool:
 
 
 def _two_owners(events: list[Json]) -> Iterator[str]:
-    """Who cancels gives the seats back first: from then on they may be somebody else's."""
+    """Seats that are leaving a booking may be somebody else's already."""
     known: dict[str, Change] = {}
     owner: dict[str, str] = {}
     for id_, _, now in _followed(events, known):
-        for seat in now.seats:
-            if now.status == "confirmed" and not now.cancelling:
+        for seat in {*now.seats, *[seat for seat, known_owner in owner.items() if known_owner == id_]}:
+            if now.status == "confirmed" and seat in now.seats and seat not in now.leaving:
                 if owner.setdefault(seat, id_) != id_:
                     yield f"Seat {seat} was sold to {owner[seat]} and to {id_}"
             elif owner.get(seat) == id_:
@@ -96,13 +97,14 @@ def _followed(events: list[Json], known: dict[str, Change]) -> Iterator[tuple[st
         before = known.get(id_)
         if event["operationType"] == "insert":
             document = event["fullDocument"]
-            after = Change(id_, document["status"], document["version"], False, document.get("seatIds", []))
+            after = Change(id_, document["status"], document["version"], seats=document.get("seatIds", []))
         elif before is None:
             continue  # of a history before this one
         else:
             set_, unset = event["updateDescription"]["updatedFields"], event["updateDescription"]["removedFields"]
-            cancelling = "cancelling" not in unset and set_.get("cancelling", before.cancelling)
+            leaving = frozenset(set_["leaving"]["seat_ids"]) if "leaving" in set_ else before.leaving
+            leaving = frozenset() if "leaving" in unset else leaving
             status, version = set_.get("status", before.status), set_.get("version", before.version)
-            after = Change(id_, status, version, cancelling, set_.get("seatIds", before.seats))
+            after = Change(id_, status, version, leaving, set_.get("seatIds", before.seats))
         known[id_] = after
         yield id_, before, after

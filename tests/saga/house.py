@@ -1,4 +1,5 @@
-"""The parts of a sale from hold to ticket, all real, in one process: both services, the gateway, MongoDB, RabbitMQ.
+"""The parts of a sale from hold to ticket, all real, in one process: the services of seats, money and partner
+theatres, the gateway, a theatre, MongoDB, RabbitMQ.
 
 Each worker can die after any of its writes, the wire to the broker can be cut, and time can leap.
 """
@@ -23,6 +24,11 @@ from inventory_service.handlers.context import Inventory
 from marquee.engines import EngineUrls
 from messaging.publisher import Publisher
 from messaging.topology import Topology
+from partners_service import app as partners_app
+from partners_service.config import Settings as PartnerSettings
+from partners_service.handlers.partners import SANDBOX
+from partners_service.sandbox.app import create_app as create_theatre
+from partners_service.sandbox.config import Settings as TheatreSettings
 from payment_service import app as payments_app
 from payment_service.config import Settings as PaymentSettings
 from payment_service.handlers.payments import Payments
@@ -42,6 +48,19 @@ from tests.support import TokenMint, running, token_mint
 # Short, so that what failed comes again within a test.
 RETRY_DELAYS_MS = (100, 300, 1_000)
 MOST_PUBLISHED = 400
+THEATRE_SECRET = "psk_of_the_theatre"
+TOLD_AGAIN = (
+    "PaymentSucceeded",
+    "PaymentFailed",
+    "PaymentRefunded",
+    "RefundRequested",
+    "PartnerConfirmationRequested",
+    "PartnerConfirmed",
+    "PartnerRefused",
+    "BookingReduced",
+    "BookingRescheduled",
+    "BookingCancelled",
+)
 Json = dict[str, Any]
 Working = Callable[[Database], AbstractAsyncContextManager[None]]
 
@@ -104,9 +123,11 @@ class House:
     provider: Any
     seats: Database
     money: Database
+    desk: Database
     api: httpx2.AsyncClient
     pay_api: httpx2.AsyncClient
     sandbox: httpx2.AsyncClient
+    theatre: httpx2.AsyncClient
     publisher: Publisher
     workers: dict[str, Worker]
     published: list[Json] = field(default_factory=list)
@@ -118,9 +139,18 @@ class House:
     async def mend(self) -> None:
         """All that was broken on purpose is whole again."""
         await self.sandbox.delete("/sandbox/faults")
+        await self.theatre.delete("/sandbox/faults")
         self.cable.mend()
         for worker in self.workers.values():
             await worker.spare()
+
+    async def settle_disputes(self) -> None:
+        """Every bank that has not decided yet hears what convinces it."""
+        answer = await self.sandbox.get("/v1/disputes", params={"limit": 100})
+        for dispute in answer.json()["data"]:
+            if dispute["status"] not in {"won", "lost", "warning_closed"}:
+                data = {"evidence[uncategorized_text]": "winning_evidence"}
+                await self.sandbox.post(f"/v1/disputes/{dispute['id']}", data=data)
 
 
 @asynccontextmanager
@@ -130,7 +160,7 @@ async def open_house(urls: EngineUrls, namespace: str, folder: Path) -> AsyncIte
         enter = stack.enter_async_context
         mint, near = await enter(token_mint()), await enter(neighbours())
         cable = await enter(cable_to(urls.amqp_url))
-        clock, pay_socket, gateway_socket = LeapingClock(), listen(), listen()
+        clock, pay_socket, gateway_socket, theatre_socket = LeapingClock(), listen(), listen(), listen()
         common = {
             "mongo_url": urls.mongo_url,
             "amqp_url": cable.url,
@@ -158,6 +188,20 @@ async def open_house(urls: EngineUrls, namespace: str, folder: Path) -> AsyncIte
                 "ticket_secret": "a secret for tests only",
             }
         )
+        ask = PartnerSettings.model_validate(
+            common
+            | {
+                "partner_key": "a key for tests only",
+                "partner_private_hosts": address(theatre_socket).removeprefix("http://"),
+                "partner_sandbox_url": address(theatre_socket),
+                "partner_sandbox_secret": THEATRE_SECRET,
+            }
+        )
+        theatre_app = create_theatre(
+            TheatreSettings.model_validate(
+                {"partner_sandbox_secret": THEATRE_SECRET, "partner_sandbox_state": folder / "theatre.sqlite"}
+            )
+        )
         sandbox_app = create_sandbox(
             SandboxSettings(
                 stripe_api_key=pay.stripe_api_key,
@@ -170,18 +214,24 @@ async def open_house(urls: EngineUrls, namespace: str, folder: Path) -> AsyncIte
         stack.push_async_callback(remove_topology, urls.amqp_url, topology)
         await enter(serving(sandbox_app, gateway_socket))
         sandbox_app.state.ledger.now = lambda: clock.now().timestamp()
+        await enter(serving(theatre_app, theatre_socket))
+        theatre_app.state.now = lambda: clock.now().timestamp()
         await enter(serving(payments_app.create_app(pay, clock), pay_socket))
         shop = inventory_app.create_app(sell, clock)
         api = await enter(running(shop))
         seats, money = await enter(open_database(sell, "inventory")), await enter(open_database(pay, "payments"))
+        desk = await enter(open_database(ask, "partners"))
         provider = await enter(open_stripe(pay))
         workers = {
             "inventory": Worker(seats, lambda database: inventory_app.working(sell, database, topology, clock)),
             "payments": Worker(money, lambda database: payments_app.working(pay, database, topology, clock)),
+            "partners": Worker(desk, lambda database: partners_app.working(ask, database, topology, clock)),
         }
         for worker in workers.values():
             await worker.start()
             stack.push_async_callback(worker.stop)
+        # A theatre that hangs is not waited for as long as in life.
+        await desk["partners"].update_one({"_id": SANDBOX}, {"$set": {"timeoutSeconds": 0.4}})
         publisher = Publisher(urls.amqp_url, topology)
         stack.push_async_callback(publisher.close)
         house = House(
@@ -196,9 +246,11 @@ async def open_house(urls: EngineUrls, namespace: str, folder: Path) -> AsyncIte
             provider,
             seats,
             money,
+            desk,
             api,
             await enter(httpx2.AsyncClient(base_url=address(pay_socket), timeout=30)),
             await enter(httpx2.AsyncClient(base_url=address(gateway_socket), timeout=30)),
+            await enter(httpx2.AsyncClient(base_url=address(theatre_socket), timeout=30)),
             publisher,
             workers,
         )
@@ -213,7 +265,7 @@ async def _listening(amqp_url: str, topology: Topology, published: list[Json]) -
         channel = await connection.channel()
         exchange = await topology.declare(channel)
         queue = await channel.declare_queue(exclusive=True)
-        for type_ in ("PaymentSucceeded", "PaymentFailed", "PaymentRefunded", "RefundRequested"):
+        for type_ in TOLD_AGAIN:
             await queue.bind(exchange, routing_key=type_)
 
         async def collect(message: aio_pika.abc.AbstractIncomingMessage) -> None:

@@ -6,22 +6,24 @@ import asyncio
 import json
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
 import httpx2
 
-from inventory_service.handlers.give_back import cancel_by_owner
+from inventory_service.handlers.give_back import Wish, cancel_by_owner
 from inventory_service.handlers.pay import prepare_payment
 from inventory_service.handlers.reserve import Reserve, reserve
 from inventory_service.handlers.showtimes import follow_showtimes
 from messaging.envelope import Event, new_event
 from messaging.events import Pricing, ShowtimeState
+from partners_service.handlers.partners import SANDBOX
 from payment_service.handlers.payments import Order, Payments
 from payment_service.store.payments import Store
 from service_kit.errors import DomainError
 from service_kit.ids import new_id
+from service_kit.models import rfc3339
 from tests.component.inventory.crashes import Killed, mortal
 from tests.component.inventory.stage import seat_layout, showtime_state
 from tests.component.payments.signing import signed_at
@@ -50,15 +52,20 @@ class Attempt:
     intent: Json | None = None
     given_up: bool = False
     given_back: bool = False
+    gave: list[str] = field(default_factory=list)
 
 
 class Sale:
-    def __init__(self, house: House) -> None:
+    """`at_theatre`: a partner theatre has the last word."""
+
+    def __init__(self, house: House, *, at_theatre: bool = False) -> None:
         self.house = house
         self.attempts: list[Attempt] = []
         self.called_off = False
         now = house.clock.now()
-        self.showtime = showtime_state(now, starts_at=now + timedelta(days=60), pricing=PRICING)
+        state = showtime_state(now, starts_at=now + timedelta(days=60), pricing=PRICING)
+        partner = {"adapter": "http", "id": SANDBOX} if at_theatre else None
+        self.showtime = state.model_copy(update={"venue": state.venue.model_copy(update={"partner": partner})})
 
     async def open(self) -> None:
         state, near = self.showtime, self.house.near
@@ -190,6 +197,48 @@ class Sale:
         with suppress(Killed, DomainError):
             await cancel_by_owner(mortal(self.house.inventory, dies), booking)
 
+    async def give_back(self, number: int, dies: int) -> None:
+        """One of his seats, if he has several."""
+        attempt = await self._known(number)
+        if attempt is None:
+            return
+        booking = await self.house.inventory.booking(str(attempt.booking_id))
+        if len(booking.seat_ids) < 2:
+            return
+        some = list(booking.seat_ids[:1])
+        attempt.gave.append(some[0])
+        if not dies:
+            path, body = f"/api/v1/bookings/{booking.id}/cancel", {"seatIds": some}
+            _sane(await self.house.api.put(path, json=body, headers=attempt.headers))
+            return
+        with suppress(Killed, DomainError):
+            await cancel_by_owner(mortal(self.house.inventory, dies), booking, Wish(some))
+
+    async def keep(self, number: int) -> None:
+        """Agree to the time that the show was moved to."""
+        if attempt := await self._known(number):
+            path, body = f"/api/v1/bookings/{attempt.booking_id}/keep", {"startsAt": rfc3339(self.showtime.starts_at)}
+            _sane(await self.house.api.put(path, json=body, headers=attempt.headers))
+
+    async def refund_outside(self, number: int, amount: int) -> None:
+        """By hand, at the gateway; 0: all that is left."""
+        attempt = await self._known(number, with_intent=True)
+        if attempt is None or attempt.intent is None:
+            return
+        attempt.given_back = True
+        data = {"payment_intent": attempt.intent["paymentIntent"], **({"amount": amount} if amount else {})}
+        await self._at_gateway("/v1/refunds", data)
+
+    async def answer_bank(self, number: int, evidence: str) -> None:
+        """A buyer's bank has objected: what the house has to say."""
+        attempt = await self._known(number, with_intent=True)
+        if attempt is None or attempt.intent is None:
+            return
+        found = await self.house.sandbox.get("/v1/disputes", params={"payment_intent": attempt.intent["paymentIntent"]})
+        if found.status_code == 200:
+            for dispute in found.json()["data"]:
+                await self._at_gateway(f"/v1/disputes/{dispute['id']}", {"evidence[uncategorized_text]": evidence})
+
     # --- the house ---------------------------------------------------------------------------------------------------
 
     async def refund(self, number: int, amount: int) -> None:
@@ -206,6 +255,18 @@ class Sale:
         self.called_off = True
         self.showtime = self.showtime.model_copy(update={"status": "cancelled", "version": self.showtime.version + 1})
         await self.house.publisher.publish(self._event("ShowtimeCancelled", self.showtime).to_document())
+
+    async def move(self) -> None:
+        """The show begins a day later."""
+        if self.called_off:
+            return
+        later = {"starts_at": self.showtime.starts_at + timedelta(days=1), "version": self.showtime.version + 1}
+        self.showtime = self.showtime.model_copy(update=later)
+        await self.house.publisher.publish(self._event("ShowtimeUpdated", self.showtime).to_document())
+
+    async def theatre(self, faults: Json) -> None:
+        answer = await self.house.theatre.post("/sandbox/faults", json=faults)
+        assert answer.status_code == 200, answer.text
 
     async def time_passes(self, seconds: int) -> None:
         self.house.clock.leap(timedelta(seconds=seconds))

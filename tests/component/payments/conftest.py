@@ -45,7 +45,9 @@ def address(listener: socket.socket) -> str:
 @asynccontextmanager
 async def serving(app: Any, listener: socket.socket) -> AsyncIterator[None]:
     """The app behind a real socket on loopback."""
-    server = uvicorn.Server(uvicorn.Config(app, lifespan="on", log_config=None, access_log=False))
+    # What hangs on purpose is not waited for at the end.
+    config = uvicorn.Config(app, lifespan="on", log_config=None, access_log=False, timeout_graceful_shutdown=1)
+    server = uvicorn.Server(config)
     task = asyncio.create_task(server.serve([listener]))
     try:
         while not server.started:

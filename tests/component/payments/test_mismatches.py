@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+import stripe
 
 from marquee.balance import Pair, Patience, faults_of
 from payment_service.audit import charge_faults
@@ -189,6 +190,35 @@ async def test_a_refund_that_waited_for_a_dispute_and_is_refused_then_is_tried_a
     done = await quiet.end_of(order)
     assert [(refund.status, refund.refusals) for refund in done.refunds] == [("succeeded", 3)]
     assert (done.status, done.refunded) == ("refunded", 900)
+
+
+@pytest.mark.parametrize("by_worker", [False, True], ids=["asked for again", "by the worker"])
+async def test_a_refund_of_all_is_of_what_is_left_where_somebody_refunded_a_part_at_the_gateway(
+    quiet: Quiet, by_worker: bool
+) -> None:
+    order = Order(new_id(), new_id(), 2000, "EUR")
+    payment, _ = await quiet.process().open(order, new_id())
+    buyer = {"paymentIntent": payment.reference, "clientSecret": payment.client_secret}
+    assert (await quiet.house.confirm(buyer)).status_code == 200
+    await quiet.settle()
+    outside: stripe.params.RefundCreateParams = {"payment_intent": str(payment.reference), "amount": 300}
+    await quiet.house.gateway.v1.refunds.create_async(outside)
+    refund_id = new_id()
+    if by_worker:
+        await quiet.house.faults(failStatus=500)
+        await quiet.process().refund_rest(payment.id, refund_id, 2000, "cancelled")
+        await quiet.house.sandbox.delete("/sandbox/faults")
+        await attended_for(quiet, timedelta(minutes=30))
+    else:
+        with pytest.raises(RefundRefused):
+            await quiet.process().refund_rest(payment.id, refund_id, 2000, "cancelled")
+    await quiet.process().read_gateway()
+    if not by_worker:
+        await quiet.process().refund_rest(payment.id, refund_id, 2000, "cancelled")
+    await attended_for(quiet, timedelta(hours=2))
+    done = await quiet.end_of(order)
+    assert (done.status, done.refunded) == ("refunded", 2000)
+    assert sorted(refund.amount for refund in done.refunds) == [300, 1700]
 
 
 async def test_a_refund_that_was_refused_holds_up_no_other(refusing: tuple[Quiet, Refusing]) -> None:
