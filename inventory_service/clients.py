@@ -5,7 +5,7 @@ from typing import Any
 
 import httpx2
 
-from inventory_service.domain.booking import Booking
+from inventory_service.domain.booking import Booking, GatewayRefused, PaymentClosed
 from inventory_service.domain.layout import LayoutKey
 from service_kit.clients import call, is_there
 
@@ -36,12 +36,13 @@ class Payments:
     async def create(self, booking: Booking, *, retry_declined: bool = False) -> Document:
         """The payment of a booking with its intent; the same again on a repeat.
 
-        With `retry_declined` a declined card leaves it open.
+        With `retry_declined` a declined card leaves it open. Raises GatewayRefused, PaymentClosed, Unavailable.
         """
         answer: Document = await call(
             self._client,
             "POST",
             "/api/v1/payments",
+            refusals=(GatewayRefused, PaymentClosed),
             json={
                 "bookingId": booking.id,
                 "userId": booking.user_id,

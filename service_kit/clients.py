@@ -1,11 +1,13 @@
 """Calls from one service to another: over HTTP, as the contract has them, with a service token."""
 
+from collections.abc import Collection
 from typing import Any
 
 import httpx2
 
 from service_kit.correlation import current_traceparent
-from service_kit.errors import Conflict, Invalid, NotFound, Unavailable
+from service_kit.errors import Conflict, DomainError, Invalid, NotFound, Unavailable
+from service_kit.problems import problem_type
 from service_kit.settings import KitSettings
 
 SECONDS = 10.0
@@ -18,8 +20,18 @@ def service_client(settings: KitSettings, base_url: str) -> httpx2.AsyncClient:
     )
 
 
-async def call(client: httpx2.AsyncClient, method: str, path: str, **arguments: Any) -> Any:
-    """The JSON answer of another service. Raises NotFound, Conflict, Invalid or Unavailable."""
+async def call(
+    client: httpx2.AsyncClient,
+    method: str,
+    path: str,
+    *,
+    refusals: Collection[type[DomainError]] = (),
+    **arguments: Any,
+) -> Any:
+    """The JSON answer of another service. Raises NotFound, Conflict, Invalid or Unavailable.
+
+    `refusals`: errors of the caller's own by the same slugs, which are raised in their place.
+    """
     headers = {"traceparent": current_traceparent(), **arguments.pop("headers", {})}
     try:
         answer = await client.request(method, path, headers=headers, **arguments)
@@ -27,7 +39,11 @@ async def call(client: httpx2.AsyncClient, method: str, path: str, **arguments: 
         raise Unavailable(f"{client.base_url.host} does not answer") from error
     if answer.is_success:
         return answer.json()
-    detail = _detail(answer)
+    problem = _problem(answer)
+    detail = str(problem.get("detail", answer.reason_phrase))
+    for refusal in refusals:
+        if problem.get("type") == problem_type(refusal.slug):
+            raise refusal(detail)
     match answer.status_code:
         case 404:
             raise NotFound(detail)
@@ -49,8 +65,9 @@ async def is_there(client: httpx2.AsyncClient, path: str) -> bool:
     return True
 
 
-def _detail(answer: httpx2.Response) -> str:
+def _problem(answer: httpx2.Response) -> dict[str, Any]:
     try:
-        return str(answer.json().get("detail", answer.reason_phrase))
-    except (ValueError, AttributeError):
-        return answer.reason_phrase
+        problem = answer.json()
+    except ValueError:
+        return {}
+    return problem if isinstance(problem, dict) else {}

@@ -67,6 +67,11 @@ def is_outage(error: BaseException) -> bool:
     return isinstance(error, PyMongoError) and error.has_error_label("RetryableWriteError")
 
 
+def problem_type(slug: str) -> str:
+    """The name of a kind of problem, as answers have it."""
+    return PROBLEM_BASE + slug
+
+
 def status_of(error: errors.DomainError) -> int:
     return next((STATUS[kind] for kind in type(error).__mro__ if kind in STATUS), 500)
 
@@ -83,7 +88,7 @@ def problem(
 ) -> Response:
     """A problem+json answer; `extras` are already in their wire names."""
     body = {
-        "type": PROBLEM_BASE + slug,
+        "type": problem_type(slug),
         "title": title,
         "status": status,
         "detail": detail,

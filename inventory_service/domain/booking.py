@@ -19,7 +19,7 @@ from inventory_service.domain.layout import LayoutKey
 from inventory_service.domain.partner import Partner, PartnerState
 from inventory_service.domain.refunds import Leaving, Part, Share
 from messaging.events import BookingStatus, RefundPolicy
-from service_kit.errors import Conflict, Gone
+from service_kit.errors import Conflict, Gone, Invalid
 
 # Each with what leads there. `docs/states.md` is made of it.
 REASONS: dict[tuple[BookingStatus, BookingStatus], str] = {
@@ -76,6 +76,16 @@ class ExtensionRefused(Conflict):
 
 class AmountMismatch(Conflict):
     slug, title = "amount-mismatch", "The amount or currency is not the booking's"
+
+
+class GatewayRefused(Invalid):
+    """The booking can't be paid, and has failed."""
+
+    slug, title = "gateway-refused", "The payment gateway refused this"
+
+
+class PaymentClosed(Conflict):
+    slug, title = "payment-closed", "No more money is taken for this booking"
 
 
 class OtherPayment(Conflict):

@@ -21,7 +21,9 @@ class PreparedPayment:
 async def prepare_payment(
     inventory: Inventory, booking: Booking, amount: int, currency: str, *, retry_declined: bool = False
 ) -> PreparedPayment:
-    """The intent of the booking, the same on a repeat. Raises HoldExpired, NotPending, AmountMismatch.
+    """The intent of the booking, the same on a repeat.
+
+    Raises HoldExpired, NotPending, AmountMismatch, GatewayRefused, PaymentClosed.
 
     With `retry_declined` a declined card does not end the booking: others may be tried until the hold runs out.
     """

@@ -158,10 +158,12 @@ class Payment:
             raise AmountDiffers(amount=self.amount, currency=self.currency)
 
     def attached(self, reference: str, client_secret: str, now: datetime) -> "Change | None":
-        """The intent was made at the gateway."""
+        """The intent was made at the gateway. Where this payment has ended meanwhile it must not succeed any more."""
         if self.client_secret is not None:
             return None
-        return self._changed(now, reference=reference, client_secret=client_secret)
+        made = self._changed(now, reference=reference, client_secret=client_secret)
+        over = self.status in {"failed", "cancelled"} and self.mismatch is None
+        return made.then(made.payment._changed(now, cancel_intent=True, due_at=now)) if over else made
 
     def refused(self, now: datetime) -> "Change | None":
         """The gateway would not make the intent, so that nothing can be paid."""
@@ -234,7 +236,7 @@ class Payment:
             case IntentReport():
                 return self._learn_intent(report, now)
             case RefundReport() | ChargeReport() if self.mismatch:
-                return self._learn_of_return(self.mismatch, now)
+                return self._learn_of_return(self.mismatch, report, now)
             case RefundReport():
                 self._require_part(report.amount, report.currency)
                 return self._learn_refund(report, now)
@@ -247,14 +249,14 @@ class Payment:
                     return None
                 return self._changed(now, unread_refunds=report.refunded, due_at=now)
 
-    def refund_refused(self, refund_id: str, now: datetime, patience: timedelta) -> "Change | None":
-        """The gateway would not make it. It is tried again, ever more seldom, until it is as old as that; then it has
-        failed, and gives back its claim. None where others have settled it.
+    def refund_refused(self, sent: Refund, now: datetime, patience: timedelta) -> "Change | None":
+        """The gateway would not make it as it was sent. It is tried again, ever more seldom, until it is as old as
+        `patience`; then it has failed, and gives back its claim. None where others have settled it, or noted this.
 
         Where others have refunded a part meanwhile, it is over what is left.
         """
-        known = self.refund(refund_id)
-        if known is None or known.status != "pending":
+        known = self.refund(sent.id)
+        if known is None or (known.status, known.refusals) != ("pending", sent.refusals):
             return None
         left = min(known.amount, known.amount + self.unrefunded)
         again = known.reference is None and now - known.requested_at < patience and left > 0
@@ -263,24 +265,34 @@ class Payment:
         refunds = tuple(tried if refund is known else refund for refund in self.refunds)
         return self._refunds_changed(now, refunds, due_at=_after(tried.refusals, now))
 
-    def mismatch_refused(self, now: datetime) -> "Change | None":
+    def mismatch_refused(self, sent: Mismatch, now: datetime) -> "Change | None":
         """The gateway would not give back what was not asked for. As `refund_refused`."""
-        if self.mismatch is None or not self.mismatch_open:
+        if self.mismatch is None or not self.mismatch_open or self.mismatch.refusals != sent.refusals:
             return None
         again = now - self.mismatch.noticed_at < REFUSED_FOR
         tried = replace(self.mismatch, refusals=self.mismatch.refusals + 1, status="pending" if again else "failed")
         return self._changed(now, mismatch=tried, due_at=_after(tried.refusals, now))
 
     def mismatch_read(self, reports: Sequence[RefundReport], now: datetime) -> "Change | None":
-        """By the gateway's list of this intent's refunds all of it went back, or what was under way has failed."""
+        """By the gateway's list of this intent's refunds all of it went back, or what was under way has failed.
+
+        What a bank has taken for the buyer went back, too.
+        """
         if self.mismatch is None or not self.mismatch_open:
             return None
-        if sum(report.amount for report in reports if report.status == "succeeded") >= self.mismatch.amount:
+        back = sum(dispute.taken for dispute in self.disputes if dispute.status in ENDED)
+        back += sum(report.amount for report in reports if report.status == "succeeded")
+        if back >= self.mismatch.amount:
             return self._changed(now, mismatch=replace(self.mismatch, status="succeeded"))
         statuses = {report.status for report in reports}
         if "failed" in statuses and "pending" not in statuses:
             return self._changed(now, mismatch=replace(self.mismatch, status="failed"))
         return None
+
+    def mismatch_left(self, reports: Sequence[RefundReport]) -> int:
+        """What of it is still to be asked for, by the gateway's list: not while a bank has it, or is about to."""
+        asked = sum(report.amount for report in reports if report.status != "failed")
+        return self.mismatch.amount - asked - self.taken_by_banks if self.mismatch and self.mismatch_open else 0
 
     def refunds_read(self, told: int, now: datetime) -> "Change | None":
         """The gateway's list of refunds was taken in, after it had told of `told` and of no more since."""
@@ -368,9 +380,12 @@ class Payment:
         settled = replace(known, status=report.status, reference=report.reference or known.reference)
         return self._refunds_changed(now, tuple(settled if refund is known else refund for refund in self.refunds))
 
-    def _learn_of_return(self, mismatch: Mismatch, now: datetime) -> "Change | None":
+    def _learn_of_return(
+        self, mismatch: Mismatch, report: RefundReport | ChargeReport, now: datetime
+    ) -> "Change | None":
         """All that goes back of this intent is of the mismatch. The gateway's list, to be read next, has it whole."""
-        if mismatch.status == "succeeded":
+        nothing = report.status == "failed" if isinstance(report, RefundReport) else not report.refunded
+        if mismatch.status == "succeeded" or (mismatch.status == "failed" and nothing):
             return None
         return self._changed(now, mismatch=replace(mismatch, status="pending"), due_at=now)
 
@@ -382,6 +397,9 @@ class Payment:
         disputes = [dispute, *(each for each in self.disputes if each is not known)]
         in_order = tuple(sorted(disputes, key=lambda each: (each.opened_at, each.reference)))
         disputed = self._changed(now, "PaymentDisputed", disputes=in_order)
+        if self.mismatch and self.mismatch.status != "succeeded":
+            pending = replace(self.mismatch, status="pending")
+            disputed = disputed.then(disputed.payment._changed(now, mismatch=pending, due_at=now))
         return disputed.then(disputed.payment._wait_no_more(now))
 
     def _wait_no_more(self, now: datetime) -> "Change | None":
@@ -408,8 +426,9 @@ class Payment:
         return self._refunds_changed(now, tuple(refunds), due_at=now)
 
     def _require_part(self, amount: int, currency: str | None) -> None:
-        if amount > self.amount or currency not in {None, self.currency}:
-            raise AmountDiffers(amount=self.amount, currency=self.currency)
+        came = self.mismatch or self
+        if amount > came.amount or currency not in {None, came.currency}:
+            raise AmountDiffers(amount=came.amount, currency=came.currency)
 
     def _matching(self, report: RefundReport) -> Refund | None:
         for refund in self.refunds:

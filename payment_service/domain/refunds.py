@@ -1,11 +1,10 @@
 """Money that goes back, as a payment keeps it."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
-from payment_service.domain.reports import RefundReport, RefundStatus
+from payment_service.domain.reports import RefundStatus
 
 # What the gateway refuses to give back, and nobody asks for again by himself, is tried for so long.
 REFUSED_FOR = timedelta(days=1)
@@ -50,7 +49,3 @@ class Mismatch:
     status: Literal["pending", "succeeded", "failed"]
     noticed_at: datetime
     refusals: int = 0
-
-    def left(self, reports: Sequence[RefundReport]) -> int:
-        """What is still to be asked for, by the gateway's list of refunds."""
-        return self.amount - sum(report.amount for report in reports if report.status != "failed")

@@ -217,8 +217,10 @@ class Payments:
         payment = await self._close_if_over(payment)
         if payment.cancel_intent:
             payment = await self._cancel_intent(payment)
-        elif payment.reference and payment.status == "pending":
-            payment = await self._learn(payment, await self._provider.get_intent(payment.reference))
+        elif payment.status == "pending":
+            if payment.reference is None:  # whoever was opening it has died
+                payment = await self._begin(payment)
+            payment = await self._learn(payment, await self._provider.get_intent(payment.reference or ""))
         if payment.reference and (told := payment.unread_refunds):
             for report in await self._provider.list_refunds(payment.reference):
                 try:
@@ -239,17 +241,14 @@ class Payments:
         """Have what was not asked for given back. The gateway's own list tells what is under way already."""
         reports = await self._provider.list_refunds(payment.reference or "")
         payment = await self._update(payment, lambda it: it.mismatch_read(reports, self._clock.now()))
-        if payment.mismatch and payment.mismatch_open and payment.mismatch.left(reports) > 0:
+        if (mismatch := payment.mismatch) and payment.mismatch_left(reports) > 0:
             try:
-                key = f"{payment.id}-mismatch-{len(reports)}-{payment.mismatch.refusals}"
+                key = f"{payment.id}-mismatch-{len(reports)}-{mismatch.refusals}"
                 reports.append(await self._provider.return_all(payment, key))
             except RefundRefused as error:
                 log.error("return_refused", payment_id=payment.id, error=str(error))
-                payment = await self._update(payment, lambda it: it.mismatch_refused(self._clock.now()))
+                payment = await self._update(payment, lambda it: it.mismatch_refused(mismatch, self._clock.now()))
             payment = await self._update(payment, lambda it: it.mismatch_read(reports, self._clock.now()))
-        if payment.mismatch and payment.mismatch.status == "failed":
-            log.error("return_failed", payment_id=payment.id, amount=payment.mismatch.amount)
-            REFUNDS_FAILED.inc()
         return payment
 
     async def _close_if_over(self, payment: Payment) -> Payment:
@@ -288,27 +287,12 @@ class Payments:
                 report = await self._provider.create_refund(payment, refund)
         except RefundRefused as error:
             log.error("refund_refused", payment_id=payment.id, refund_id=refund_id, error=str(error))
-            payment = await self._update(payment, lambda it: it.refund_refused(refund_id, self._clock.now(), patience))
-            refused = payment.refund(refund_id)
-            if refused and refused.status == "failed":
-                REFUNDS_FAILED.inc()
+            await self._update(payment, lambda it: it.refund_refused(refund, self._clock.now(), patience))
             raise
         return await self._learn(payment, report)
 
     async def _learn(self, payment: Payment, report: Report) -> Payment:
-        after = await self._update(payment, lambda it: it.learn(report, self._clock.now()))
-        if isinstance(report, RefundReport) and report.status == "failed":
-            log.error("refund_failed", payment_id=after.id, refund=report.reference, amount=report.amount)
-            REFUNDS_FAILED.inc()
-        if after.mismatch and payment.mismatch is None:
-            log.error(
-                "payment_mismatched",
-                payment_id=after.id,
-                came=(after.mismatch.amount, after.mismatch.currency),
-                asked=(after.amount, after.currency),
-            )
-            MISMATCHES.inc()
-        return after
+        return await self._update(payment, lambda it: it.learn(report, self._clock.now()))
 
     async def _update(self, payment: Payment, step: Callable[[Payment], Change | None]) -> Payment:
         """Apply `step` to the payment as it was read, and again to what others made of it until it is written."""
@@ -317,6 +301,7 @@ class Payments:
             if change is None:
                 return payment
             if await self._store.save(change, [self._event(type_, then) for type_, then in change.happened]):
+                _tell(payment, change.payment)
                 return change.payment
             payment = _found(await self._store.get(payment.id))
 
@@ -357,6 +342,24 @@ class Payments:
         return new_event(
             type_, source="payment_service", subject=payment.id, version=payment.version, data=state, clock=self._clock
         )
+
+
+def _tell(before: Payment, after: Payment) -> None:
+    """Log and count what people must see to, once: by who has written it."""
+    for refund in after.refunds:
+        known = before.refund(refund.id)
+        if refund.status == "failed" and (known is None or known.status != "failed"):
+            log.error("refund_failed", payment_id=after.id, refund_id=refund.id, amount=refund.amount)
+            REFUNDS_FAILED.inc()
+    if after.mismatch is None:
+        return
+    came = f"{after.mismatch.amount} {after.mismatch.currency}"
+    if before.mismatch is None:
+        log.error("payment_mismatched", payment_id=after.id, came=came, asked=f"{after.amount} {after.currency}")
+        MISMATCHES.inc()
+    elif after.mismatch.status == "failed" and before.mismatch.status != "failed":
+        log.error("return_failed", payment_id=after.id, came=came)
+        REFUNDS_FAILED.inc()
 
 
 def _found(payment: Payment | None) -> Payment:

@@ -97,7 +97,12 @@ class Story:
         return await self.call("POST", "/api/v1/events", 201, json=body, headers=self.stack.admin)
 
     async def showtime(
-        self, *, starts_in: timedelta = timedelta(days=2), seat_layout: Json | None = None, **venue_fields: Any
+        self,
+        *,
+        starts_in: timedelta = timedelta(days=2),
+        seat_layout: Json | None = None,
+        standard: int = 1250,
+        **venue_fields: Any,
     ) -> Json:
         """A new venue, hall, event and showtime; waits until its seat map is open."""
         venue = await self.venue(**venue_fields)
@@ -108,7 +113,7 @@ class Story:
             "venueId": venue["venueId"],
             "hallId": hall["hallId"],
             "startsAt": starts.isoformat(),
-            "pricing": {"currency": "EUR", "tiers": {"standard": 1250, "premium": 1900}, "fee": 100},
+            "pricing": {"currency": "EUR", "tiers": {"standard": standard, "premium": 1900}, "fee": 100},
         }
         path = f"/api/v1/events/{event['eventId']}/showtimes"
         showtime = await self.call("POST", path, 201, json=body, headers=self.stack.admin)

@@ -108,6 +108,18 @@ async def test_a_hold_that_is_given_back_can_not_be_paid_any_more(story: Story) 
     assert (await story.seats(show["showtimeId"]))["C1"] == "available"
 
 
+async def test_what_the_gateway_will_not_take_is_told_so_and_others_may_have_the_seats(story: Story) -> None:
+    show = await story.showtime(standard=99_999_999)
+    buyer = await story.guest()
+    booking = await story.hold(show["showtimeId"], ["A1", "A2"], buyer)
+    body = {"finalAmount": booking["finalAmount"], "currency": booking["currency"]}
+    path = f"/api/v1/bookings/{booking['bookingId']}/preparePayment"
+    refused = await story.call("POST", path, 422, json=body, headers=buyer)
+    assert refused["type"].endswith("/gateway-refused")
+    await story.becomes(booking, "failed", buyer)
+    assert (await story.seats(show["showtimeId"]))["A1"] == "available"
+
+
 async def disputed(story: Story, booking: Json, buyer: dict[str, str]) -> Json:
     """The payment of a booking that its buyer has paid for, and his bank takes back."""
     await story.pay(await story.prepare(booking, buyer), "pm_card_createDispute")

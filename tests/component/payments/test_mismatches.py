@@ -11,7 +11,7 @@ from marquee.balance import Pair, Patience, faults_of
 from payment_service.audit import charge_faults
 from payment_service.domain.errors import RefundRefused
 from payment_service.domain.payment import Payment
-from payment_service.handlers.payments import MISMATCHES, Order
+from payment_service.handlers.payments import MISMATCHES, REFUNDS_FAILED, Order
 from payment_service.provider import Provider
 from service_kit.ids import new_id
 from tests.component.payments.conftest import House, Json
@@ -41,7 +41,7 @@ async def test_other_money_than_was_asked_for_books_nothing_and_goes_back(house:
     (refund,) = await at_gateway(house, payment)
     assert (refund.amount, refund.currency, refund.status) == (came["amount"], came["currency"], "succeeded")
     assert await house.events_of(payment, 2) == ["PaymentRequested", "PaymentFailed"]
-    assert MISMATCHES._value.get() > counted
+    assert MISMATCHES._value.get() == counted + 1
     assert (await house.refund(payment)).status_code == 409
 
 
@@ -62,6 +62,22 @@ async def test_a_slow_return_is_waited_for_and_one_that_fails_is_told(house: Hou
     await house.confirm(payment, card)
     now = await house.until(payment, lambda it: it["mismatch"] and it["mismatch"]["status"] == end)
     assert (now["mismatch"]["amount"], len(await at_gateway(house, payment))) == (7, 1)
+
+
+async def test_what_a_bank_takes_back_of_other_money_is_returned_by_that(house: House) -> None:
+    payment = await house.open(amount=2400)
+    await house.gateway.v1.payment_intents.update_async(payment["paymentIntent"], {"amount": 5000})
+    await house.faults(drop=True)
+    await house.confirm(payment, "pm_card_createDispute")
+    listed = house.gateway.v1.disputes
+    found = await eventually(
+        lambda: listed.list_async({"payment_intent": payment["paymentIntent"]}), until=lambda it: it.data
+    )
+    await house.until(payment, lambda it: it["mismatch"])
+    await house.sandbox.delete("/sandbox/faults")
+    await listed.close_async(found.data[0].id)
+    await house.until(payment, lambda it: it["mismatch"]["status"] == "succeeded")
+    assert await at_gateway(house, payment) == []
 
 
 # --- in processes that die -------------------------------------------------------------------------------------------
@@ -98,6 +114,7 @@ async def test_a_death_at_any_step_neither_loses_nor_doubles_what_goes_back(quie
         assert (payment.status, payment.mismatch.status, payment.mismatch.amount) == ("failed", "succeeded", 99)
         assert [refund.amount for refund in await at_gateway(quiet.house, {"paymentIntent": payment.reference})] == [99]
         assert await books_of(quiet, payment) == []
+        assert not await quiet.store.count_due(quiet.clock.now() + timedelta(days=1))
         if deaths <= calls:
             break
     assert deaths > 5
@@ -162,6 +179,11 @@ async def test_what_the_gateway_refuses_to_return_is_tried_again_and_then_told(
     assert lost.mismatch is not None
     assert lost.mismatch.status == "failed"
     assert any("can't be given back" in fault for fault in await books_of(quiet, lost))
+    failed, version = REFUNDS_FAILED._value.get(), lost.version
+    for _ in range(3):
+        await quiet.process().read_gateway()
+        await attended_for(quiet, timedelta(hours=1))
+    assert (REFUNDS_FAILED._value.get(), (await quiet.end_of(order)).version) == (failed, version)
 
 
 async def test_a_refund_that_waited_for_a_dispute_and_is_refused_then_is_tried_again(

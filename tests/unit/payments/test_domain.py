@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from payment_service.domain.disputes import DisputeReport
 from payment_service.domain.errors import AmountDiffers, NotRefundable, RefundDiffers, RefundReturned, RefundTooLarge
 from payment_service.domain.payment import TRANSITIONS, Payment, Status
 from payment_service.domain.refunds import REFUSED_FOR, Mismatch
@@ -144,8 +145,7 @@ def mismatched() -> Payment:
 def test_a_mismatch_has_gone_back_once_the_gateways_refunds_add_up_to_it() -> None:
     came = mismatched()
     some = [RefundReport("pi_1", "re_1", 400, "succeeded"), RefundReport("pi_1", "re_2", 599, "pending")]
-    assert came.mismatch is not None
-    assert came.mismatch.left(some) == 0
+    assert (came.mismatch_left([]), came.mismatch_left(some[:1]), came.mismatch_left(some)) == (999, 599, 0)
     assert came.mismatch_read(some, NOW) is None
     done = came.mismatch_read([some[0], replace(some[1], status="succeeded")], NOW)
     assert done is not None
@@ -154,12 +154,47 @@ def test_a_mismatch_has_gone_back_once_the_gateways_refunds_add_up_to_it() -> No
     assert done.payment.learn(RefundReport("pi_1", "re_2", 599, "succeeded", currency="USD"), NOW) is None
 
 
+@pytest.mark.parametrize(("verdict", "back"), [("won", 0), ("lost", 999)])
+def test_what_a_bank_may_take_is_not_returned_beside_it_and_what_it_takes_has_gone_back(
+    verdict: Any, back: int
+) -> None:
+    came = after(payment(NOW), IntentReport("pi_1", "succeeded", amount=5_000))
+    objection = DisputeReport("pi_1", "du_1", 5_000, "fraudulent", "needs_response", NOW, "EUR", at=NOW)
+    disputed = after(came, objection)
+    assert (disputed.mismatch_left([]), disputed.mismatch_read([], NOW)) == (0, None)
+    ended = after(disputed, replace(objection, status=verdict))
+    assert ended.due_at == NOW
+    if verdict == "won":
+        assert ended.mismatch_left([]) == 5_000
+        return
+    assert ended.mismatch_left([]) == 0
+    read = ended.mismatch_read([], NOW)
+    assert read is not None
+    assert read.payment.mismatch is not None
+    assert read.payment.mismatch.status == "succeeded"
+
+
+def test_a_dispute_that_is_won_has_a_return_tried_that_had_failed() -> None:
+    failed = mismatched().mismatch_read([RefundReport("pi_1", "re_1", 999, "failed")], NOW)
+    assert failed is not None
+    won = after(failed.payment, DisputeReport("pi_1", "du_1", 999, "fraudulent", "won", NOW, "EUR", at=NOW))
+    assert (won.mismatch_open, won.due_at) == (True, NOW)
+
+
+def test_an_intent_that_is_made_for_a_payment_that_has_ended_is_cancelled_again() -> None:
+    change = payment(NOW, status="failed").attached("pi_1", "secret", NOW)
+    assert change is not None
+    assert (change.payment.cancel_intent, change.payment.due_at) == (True, NOW)
+
+
 def test_a_return_that_failed_is_for_people_who_may_make_another_at_the_gateway() -> None:
     failed = [RefundReport("pi_1", "re_1", 999, "failed")]
     lost = mismatched().mismatch_read(failed, NOW)
     assert lost is not None
     assert lost.payment.mismatch is not None
     assert (lost.payment.mismatch.status, lost.payment.due_at) == ("failed", None)
+    assert lost.payment.learn(failed[0], NOW) is None
+    assert lost.payment.learn(ChargeReport("pi_1", 0, "EUR"), NOW) is None
     again = lost.payment.learn(ChargeReport("pi_1", 999, "EUR"), NOW)
     assert again is not None
     assert again.payment.due_at == NOW
@@ -176,10 +211,15 @@ def test_what_the_gateway_refuses_to_give_back_is_tried_for_a_day_and_ever_more_
     assert asked is not None
     refund = asked.payment
     while refused.mismatch_open:
-        one, other = refused.mismatch_refused(now), refund.refund_refused("r", now, REFUSED_FOR)
+        assert refused.mismatch is not None
+        sent, asked_again = refused.mismatch, refund.refunds[0]
+        one, other = refused.mismatch_refused(sent, now), refund.refund_refused(asked_again, now, REFUSED_FOR)
         assert one is not None
         assert other is not None
         refused, refund = one.payment, other.payment
+        # Who notes the same refusal again, in another process, changes nothing.
+        assert refused.mismatch_refused(sent, now) is None
+        assert refund.refund_refused(asked_again, now, REFUSED_FOR) is None
         assert refused.due_at == refund.due_at
         if refused.due_at:
             pauses.append(refused.due_at - now)
