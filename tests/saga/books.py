@@ -8,7 +8,9 @@ from datetime import datetime
 from typing import Any
 
 from inventory_service.handlers.audit import audit
+from marquee.audit import MoneyAudit
 from messaging.events import ShowtimeState
+from payment_service.audit import open_books
 from tests.saga.house import House
 
 Json = dict[str, Any]
@@ -87,7 +89,10 @@ async def findings(house: House, showtime: ShowtimeState, causes: Causes) -> lis
         found += [sentence for booking in bookings for sentence in await _at_theatre(house, booking, showtime)]
     if found:
         return found
-    return [*await strange_intents(house, showtime.showtime_id), *await audit(house.inventory)]
+    found = [*await strange_intents(house, showtime.showtime_id), *await audit(house.inventory)]
+    async with open_books(house.settings, house.clock) as money:
+        verdict = await MoneyAudit(house.inventory.bookings, money, house.clock).run(gateway=True)
+    return found + verdict.findings
 
 
 def _of_booking(booking: Json, payment: Json | None, books: Account) -> Iterator[str]:
@@ -116,6 +121,18 @@ def _of_booking(booking: Json, payment: Json | None, books: Account) -> Iterator
         yield f"Booking {id_} knows of {booking.get('refunded', 0)} given back, and it is {back}"
     if payment:
         yield from _of_payment(payment, books)
+        yield from _of_parts(booking, payment, books)
+
+
+def _of_parts(booking: Json, payment: Json, books: Account) -> Iterator[str]:
+    """The venue has no refund policy: what seats cost that were given up has come back, and no more for them."""
+    parts = booking.get("parts", ())
+    worth, ids = sum(part["value"] for part in parts), {part["refund_id"] for part in parts}
+    made = [refund for refund in payment["refunds"] if refund["status"] == "succeeded"]
+    back = sum(refund["amount"] for refund in made)
+    for_parts = sum(refund["amount"] for refund in made if refund["id"].removesuffix("-disputed") in ids)
+    if for_parts > worth or back < min(books.taken, worth):
+        yield f"Booking {booking['_id']} gave up seats for {worth}: {for_parts} came back for them, {back} in all"
 
 
 def _of_payment(payment: Json, books: Account) -> Iterator[str]:
