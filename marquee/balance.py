@@ -3,7 +3,7 @@
 Money that was taken is a ticket, has come back, is on its way back, or was kept by the venue's terms; nothing else.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -39,14 +39,16 @@ class Pair:
 
     @property
     def asked_only(self) -> int:
-        """What the booking asked back and the payment has not heard of yet, or what did not arrive."""
+        """What the booking asked back and the payment has not heard of yet, what did not arrive, or was made short."""
         if self.booking is None:
             return 0
         refunds = [refund for refund in self.payment.refunds if refund.status != "failed"] if self.payment else []
-        made = {refund.id for refund in refunds}
-        missing = sum(amount for id_, amount in self.booking.asked.items() if id_ not in made)
+        made: Counter[str] = Counter()
+        for refund in refunds:
+            made[refund.asked_as] += refund.amount
+        missing = sum(max(0, amount - made[id_]) for id_, amount in self.booking.asked.items())
         # An admin may have made another in its place.
-        others = sum(refund.amount for refund in refunds if refund.id not in self.booking.asked)
+        others = sum(amount for id_, amount in made.items() if id_ not in self.booking.asked)
         return max(0, missing - others)
 
     def parts(self) -> "Sums":

@@ -371,8 +371,11 @@ class PreparedAnswer(Model):
 
 
 @router.post("/bookings/{booking_id}/preparePayment", tags=["bookings"])
-async def prepare(booking_id: str, body: PreparePayment, request: Request, caller: Caller) -> PreparedAnswer:
+async def prepare(
+    booking_id: str, body: PreparePayment, request: Request, response: Response, caller: Caller
+) -> PreparedAnswer:
     """The payment intent of a held booking; the same one on a repeat."""
+    response.headers["Cache-Control"] = "private, no-store"
     inventory = inventory_of(request)
     booking = await read.own_booking(inventory, booking_id, caller)
     prepared = await prepare_payment(

@@ -18,7 +18,7 @@ from payment_service.domain.errors import (
     RefundReturned,
     RefundTooLarge,
 )
-from payment_service.domain.refunds import REFUSED_FOR, Mismatch, Refund
+from payment_service.domain.refunds import BY_BANK, REFUSED_FOR, Mismatch, Refund
 from payment_service.domain.reports import (
     ChargeReport,
     IntentReport,
@@ -421,7 +421,7 @@ class Payment:
             # How long it takes to be made counts from now.
             refunds.append(replace(refund, amount=refund.amount - by_bank, status="pending", requested_at=now))
             if by_bank:
-                part = replace(refund, id=f"{refund.id}-disputed", amount=by_bank, status="succeeded", by_dispute=True)
+                part = replace(refund, id=refund.id + BY_BANK, amount=by_bank, status="succeeded", by_dispute=True)
                 refunds.append(part)
         return self._refunds_changed(now, tuple(refunds), due_at=now)
 

@@ -8,6 +8,8 @@ from payment_service.domain.reports import RefundStatus
 
 # What the gateway refuses to give back, and nobody asks for again by himself, is tried for so long.
 REFUSED_FOR = timedelta(days=1)
+# Ends the id of what a bank has given, where we gave the rest.
+BY_BANK = "-disputed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +27,11 @@ class Refund:
     reference: str | None = None
     by_dispute: bool = False
     refusals: int = 0
+
+    @property
+    def asked_as(self) -> str:
+        """The id under which it was asked for: of two that were made of one, a bank has given the one."""
+        return self.id.removesuffix(BY_BANK) if self.by_dispute else self.id
 
     @property
     def refused(self) -> bool:

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import Field
 
 from payment_service.domain.disputes import Dispute, DisputeStatus
@@ -16,7 +16,18 @@ from service_kit.idempotency import IdempotentRoute, resource_id
 from service_kit.models import Currency, Id, Line, Minor, Model, Moment
 from service_kit.pages import Page, PageRequest, cut, link_next
 
-router = APIRouter(prefix="/api/v1/payments", tags=["payments"], route_class=IdempotentRoute)
+
+def _kept_by_nobody(response: Response) -> None:
+    """Answers have the secret by which an intent is paid in them."""
+    response.headers["Cache-Control"] = "private, no-store"
+
+
+router = APIRouter(
+    prefix="/api/v1/payments",
+    tags=["payments"],
+    route_class=IdempotentRoute,
+    dependencies=[Depends(_kept_by_nobody)],
+)
 
 Charged = Annotated[Minor, Field(ge=1)]
 

@@ -29,6 +29,7 @@ async def test_preparing_gives_the_intent_and_a_repeat_the_same(stage: Stage) ->
     assert first.status_code == 200
     body = first.json()
     assert set(body) >= {"paymentId", "paymentIntent", "clientSecret", "provider"}
+    assert "no-store" in first.headers["cache-control"]
     assert (await prepare(stage, booking_id)).json() == body
     asked = stage.near.payments[booking_id]
     assert (asked["amount"], asked["currency"]) == (2_650, "EUR")

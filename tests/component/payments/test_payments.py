@@ -99,6 +99,8 @@ async def test_only_services_open_payments_and_only_the_payer_sees_them(house: H
 
     payment = await house.open()
     path = f"/api/v1/payments/{payment['paymentId']}"
+    own = await house.api.get(path, headers=house.mint.headers("user", payment["userId"]))
+    assert "no-store" in own.headers["cache-control"]
     payer = await house.api.get(path, headers=house.mint.headers("guest", payment["userId"]))
     assert payer.json()["clientSecret"] == payment["clientSecret"]
     admin = await house.api.get(path, headers=house.mint.headers("admin"))

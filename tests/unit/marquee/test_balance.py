@@ -57,6 +57,17 @@ def test_who_gave_the_paid_seats_back_may_keep_or_cancel_those_that_cost_nothing
     assert "which is cancelled" in faults(replace(free, worth=1_000, status="cancelled"), payment)[0]
 
 
+def test_a_refund_that_was_made_short_is_told() -> None:
+    made = Refund("r", 300, "cancelled", "succeeded", LONG_AGO, "re_1")
+    part = replace(BOOKING, worth=600, asked={"r": 400}, refunded=300)
+    (fault,) = faults(part, replace(PAYMENT, refunds=(made,)))
+    assert "1.00 EUR were asked back" in fault
+    by_bank = replace(made, id="r-disputed", amount=100, by_dispute=True)
+    other = replace(made, id="admin", amount=100)
+    for rest in (by_bank, other):
+        assert faults(replace(part, refunded=400), replace(PAYMENT, refunds=(made, rest))) == []
+
+
 def test_what_the_policy_keeps_is_not_lost() -> None:
     refund = Refund("r", 400, "cancelled", "succeeded", LONG_AGO, "re_1")
     payment = replace(PAYMENT, refunds=(refund,))
