@@ -48,6 +48,8 @@ class Provider(Protocol):
     async def list_disputes(self, since: datetime) -> list[DisputeReport]:
         """Those opened since then, as they stand now."""
 
+    async def disputes_of(self, intent: str) -> list[DisputeReport]: ...
+
     async def list_refunds(self, intent: str) -> list[RefundReport]: ...
 
     async def list_recent_refunds(self, since: datetime) -> list[RefundReport]:

@@ -144,10 +144,16 @@ class StripeProvider:
         except stripe.InvalidRequestError as error:
             raise GatewayRefused(error.user_message) from error
 
+    async def disputes_of(self, intent: str) -> list[DisputeReport]:
+        return await self._list_disputes({"payment_intent": intent, "limit": 100})
+
     async def list_disputes(self, since: datetime) -> list[DisputeReport]:
+        return await self._list_disputes({"created": {"gte": int(since.timestamp())}, "limit": 100})
+
+    async def _list_disputes(self, params: stripe.params.DisputeListParams) -> list[DisputeReport]:
         try:
             with _outages():
-                page = await self._disputes.list_async({"created": {"gte": int(since.timestamp())}, "limit": 100})
+                page = await self._disputes.list_async(params)
                 found = [dispute.to_dict() async for dispute in page.auto_paging_iter()]
         except stripe.InvalidRequestError as error:
             raise GatewayRefused(error.user_message) from error

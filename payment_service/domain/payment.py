@@ -253,11 +253,16 @@ class Payment:
         """The gateway would not make it as it was sent. It is tried again, ever more seldom, until it is as old as
         `patience`; then it has failed, and gives back its claim. None where others have settled it, or noted this.
 
-        Where others have refunded a part meanwhile, it is over what is left.
+        Where others have refunded a part meanwhile, it is over what is left. Where the buyer's bank has the money, it
+        waits for the end of the dispute, unless there is no patience at all.
         """
         known = self.refund(sent.id)
         if known is None or (known.status, known.refusals) != ("pending", sent.refusals):
             return None
+        if known.reference is None and patience and self.disputed:
+            waiting = replace(known, refusals=known.refusals + 1, status="waiting")
+            waits = self._changed(now, refunds=tuple(waiting if each is known else each for each in self.refunds))
+            return waits.then(waits.payment._wait_no_more(now))
         left = min(known.amount, known.amount + self.unrefunded)
         again = known.reference is None and now - known.requested_at < patience and left > 0
         tried = replace(known, refusals=known.refusals + 1, status="pending" if again else "failed")

@@ -139,7 +139,16 @@ class Payments:
 
     async def refund_rest(self, payment_id: str, refund_id: str, amount: int, reason: str) -> None:
         """The same for who can't know what others refund meanwhile: `amount`, or what is left where that is less."""
-        await self._refund(payment_id, refund_id, lambda it: it.with_rest(refund_id, amount, reason, self._clock.now()))
+
+        def claim(payment: Payment) -> Change | None:
+            return payment.with_rest(refund_id, amount, reason, self._clock.now())
+
+        try:
+            await self._refund(payment_id, refund_id, claim)
+        except RefundRefused:
+            if not _found(await self._store.get(payment_id)).disputed:
+                raise
+            await self._refund(payment_id, refund_id, claim)  # it waits, now that the dispute is heard of
 
     async def _refund(self, payment_id: str, refund_id: str, claim: Callable[[Payment], Change | None]) -> Payment:
         payment = await self._update(_found(await self._store.get(payment_id)), claim)
@@ -287,9 +296,16 @@ class Payments:
                 report = await self._provider.create_refund(payment, refund)
         except RefundRefused as error:
             log.error("refund_refused", payment_id=payment.id, refund_id=refund_id, error=str(error))
+            payment = await self._hear_disputes(payment)
             await self._update(payment, lambda it: it.refund_refused(refund, self._clock.now(), patience))
             raise
         return await self._learn(payment, report)
+
+    async def _hear_disputes(self, payment: Payment) -> Payment:
+        """What may be why the gateway gives nothing back: the buyer's bank has it, and nobody has told us yet."""
+        for report in await self._provider.disputes_of(payment.reference or ""):
+            payment = await self._learn(payment, report)
+        return payment
 
     async def _learn(self, payment: Payment, report: Report) -> Payment:
         return await self._update(payment, lambda it: it.learn(report, self._clock.now()))

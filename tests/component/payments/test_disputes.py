@@ -248,6 +248,36 @@ async def test_disputes_whose_webhooks_were_lost_are_read_from_the_gateways_list
     ]
 
 
+@pytest.mark.parametrize("verdict", ["winning_evidence", "losing_evidence"])
+@pytest.mark.parametrize("by_worker", [False, True], ids=["asked for", "by the worker"])
+async def test_a_refund_refused_for_a_dispute_that_nobody_told_of_waits_for_its_end(
+    quiet: Quiet, verdict: str, by_worker: bool
+) -> None:
+    order = Order(new_id(), new_id(), 900, "EUR")
+    payment, _ = await quiet.process().open(order, new_id())
+    buyer = {"paymentIntent": payment.reference, "clientSecret": payment.client_secret}
+    assert (await quiet.house.confirm(buyer, "pm_card_createDispute")).status_code == 200
+    await quiet.settle()
+    (dispute,) = await eventually(partial(disputes_of, quiet.house, {"paymentIntent": payment.reference}))
+    refund_id = new_id()
+    if by_worker:
+        await quiet.house.faults(failStatus=500)
+    await quiet.process().refund_rest(payment.id, refund_id, 900, "cancelled")
+    if by_worker:
+        await quiet.house.sandbox.delete("/sandbox/faults")
+        await quiet.settle()
+    waiting = await quiet.store.get(payment.id)
+    assert waiting is not None
+    assert [(each.id, each.status) for each in waiting.refunds] == [(refund_id, "waiting")]
+    listed = quiet.house.gateway.v1.disputes
+    await listed.update_async(dispute.id, {"evidence": {"uncategorized_text": verdict}})
+    await eventually(lambda: listed.retrieve_async(dispute.id), until=lambda it: it.status in {"won", "lost"})
+    await quiet.process().read_gateway()
+    done = await quiet.end_of(order)
+    assert (done.status, done.refunded) == ("refunded", 900)
+    assert [each.by_dispute for each in done.refunds] == [verdict == "losing_evidence"]
+
+
 async def test_refunds_made_at_the_gateway_whose_webhooks_were_lost_are_read_from_its_list(quiet: Quiet) -> None:
     payments = quiet.process()
     paid = []

@@ -81,6 +81,7 @@ async def test_stripes_specification_knows_every_request_that_we_make(provider: 
     assert (await provider.return_all(paid, "refund-2")).intent == made.reference
     assert (await provider.get_dispute("du_1")).reference == "du_1"
     assert all(each.reference for each in await provider.list_disputes(NOW))
+    assert all(each.reference for each in await provider.disputes_of(made.reference))
     assert all(each.reference for each in await provider.list_recent_refunds(NOW))
 
 
