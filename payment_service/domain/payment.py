@@ -261,14 +261,14 @@ class Payment:
             return None
         if known.reference is None and patience and self.disputed:
             waiting = replace(known, refusals=known.refusals + 1, status="waiting")
-            waits = self._changed(now, refunds=tuple(waiting if each is known else each for each in self.refunds))
+            waits = self._changed(now, refunds=self._with(waiting, known))
             return waits.then(waits.payment._wait_no_more(now))
         left = min(known.amount, known.amount + self.unrefunded)
         again = known.reference is None and now - known.requested_at < patience and left > 0
-        tried = replace(known, refusals=known.refusals + 1, status="pending" if again else "failed")
-        tried = replace(tried, amount=left) if again else tried
-        refunds = tuple(tried if refund is known else refund for refund in self.refunds)
-        return self._refunds_changed(now, refunds, due_at=_after(tried.refusals, now))
+        tried = replace(known, refusals=known.refusals + 1, status="failed")
+        if again:
+            tried = replace(tried, amount=left, status="pending")
+        return self._refunds_changed(now, self._with(tried, known), due_at=_after(tried.refusals, now))
 
     def mismatch_refused(self, sent: Mismatch, now: datetime) -> "Change | None":
         """The gateway would not give back what was not asked for. As `refund_refused`."""
@@ -309,7 +309,11 @@ class Payment:
         reference = self.reference or report.intent or None
         match report.outcome:
             case "succeeded" if self._may_become("completed"):
-                return self._completed(reference, now) if self._as_asked(report) else self._mismatched(report, now)
+                return (
+                    self._completed(reference, now)
+                    if self._as_asked(report)
+                    else self._mismatched(report, reference, now)
+                )
             case "failed" if self.retry_declined and self.status == "pending":
                 # Who waits for the booking ends this payment when its time is over.
                 told = self._changed(now, reference=reference, failure=report.failure)
@@ -344,11 +348,10 @@ class Payment:
     def _as_asked(self, report: IntentReport) -> bool:
         return report.amount in {None, self.amount} and report.currency in {None, self.currency}
 
-    def _mismatched(self, report: IntentReport, now: datetime) -> "Change":
+    def _mismatched(self, report: IntentReport, reference: str | None, now: datetime) -> "Change":
         """Another sum or currency was taken than was asked for: it pays for nothing and goes back, all of it."""
         amount = self.amount if report.amount is None else report.amount
         mismatch = Mismatch(amount, report.currency or self.currency, "pending", now)
-        reference = self.reference or report.intent or None
         noted = {"reference": reference, "mismatch": mismatch, "cancel_intent": False, "due_at": now}
         if self.status != "pending":
             return self._changed(now, **noted)
@@ -383,7 +386,7 @@ class Payment:
         if known.status != "pending" or (report.status == "pending" and known.reference):
             return None
         settled = replace(known, status=report.status, reference=report.reference or known.reference)
-        return self._refunds_changed(now, tuple(settled if refund is known else refund for refund in self.refunds))
+        return self._refunds_changed(now, self._with(settled, known))
 
     def _learn_of_return(
         self, mismatch: Mismatch, report: RefundReport | ChargeReport, now: datetime
@@ -434,6 +437,10 @@ class Payment:
         came = self.mismatch or self
         if amount > came.amount or currency not in {None, came.currency}:
             raise AmountDiffers(amount=came.amount, currency=came.currency)
+
+    def _with(self, changed: Refund, known: Refund) -> tuple[Refund, ...]:
+        """The refunds with one of them in the place of what was known of it."""
+        return tuple(changed if refund is known else refund for refund in self.refunds)
 
     def _matching(self, report: RefundReport) -> Refund | None:
         for refund in self.refunds:

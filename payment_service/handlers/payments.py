@@ -231,11 +231,7 @@ class Payments:
                 payment = await self._begin(payment)
             payment = await self._learn(payment, await self._provider.get_intent(payment.reference or ""))
         if payment.reference and (told := payment.unread_refunds):
-            for report in await self._provider.list_refunds(payment.reference):
-                try:
-                    payment = await self._learn(payment, report)
-                except DomainError as error:  # one that can't be taken in must not keep the others
-                    log.error("refund_not_learnt", payment_id=payment.id, refund=report.reference, error=repr(error))
+            payment = await self._learn_all(payment, await self._provider.list_refunds(payment.reference))
             payment = await self._update(payment, lambda it: it.refunds_read(told, self._clock.now()))
         for refund in payment.open_refunds:
             try:
@@ -303,8 +299,14 @@ class Payments:
 
     async def _hear_disputes(self, payment: Payment) -> Payment:
         """What may be why the gateway gives nothing back: the buyer's bank has it, and nobody has told us yet."""
-        for report in await self._provider.disputes_of(payment.reference or ""):
-            payment = await self._learn(payment, report)
+        return await self._learn_all(payment, await self._provider.disputes_of(payment.reference or ""))
+
+    async def _learn_all(self, payment: Payment, reports: Sequence[Report]) -> Payment:
+        for report in reports:
+            try:
+                payment = await self._learn(payment, report)
+            except DomainError as error:  # one that can't be taken in must not keep the others
+                log.error("report_not_learnt", payment_id=payment.id, report=report, error=repr(error))
         return payment
 
     async def _learn(self, payment: Payment, report: Report) -> Payment:
